@@ -1,0 +1,127 @@
+/** A key-value bucket of small records: read with revisions, written by compare-and-set, followed. */
+import { headers, NatsError, type JetStreamManager, type NatsConnection } from 'nats';
+import { follow, type Following } from './follow.ts';
+import { isNotFound, isWrongRevision, toJugqError } from './nats-errors.ts';
+import type { Publisher, PublishOutcome } from './publisher.ts';
+import { bucketStream, keySubject } from './topology.ts';
+
+/** The last entry of a key. */
+export interface Entry {
+  readonly key: string;
+  /** Sequence in the bucket's stream. */
+  readonly revision: number;
+  /** Undefined: a delete marker. */
+  readonly value: Uint8Array | undefined;
+}
+
+const operationHeader = 'KV-Operation';
+const expectHeader = 'Nats-Expected-Last-Subject-Sequence';
+
+export class Bucket {
+  readonly name: string;
+  readonly #connection: NatsConnection;
+  readonly #manager: JetStreamManager;
+  readonly #publisher: Publisher;
+
+  constructor(
+    name: string,
+    parts: { connection: NatsConnection; manager: JetStreamManager; publisher: Publisher },
+  ) {
+    this.name = name;
+    this.#connection = parts.connection;
+    this.#manager = parts.manager;
+    this.#publisher = parts.publisher;
+  }
+
+  /** The last entry of a key; undefined if it never had one. Asked of the stream's leader: never stale. */
+  async get(key: string): Promise<Entry | undefined> {
+    try {
+      const message = await this.#manager.streams.getMessage(bucketStream(this.name), {
+        last_by_subj: keySubject(this.name, key),
+      });
+      return {
+        key,
+        revision: message.seq,
+        value: isMarker(message.header) ? undefined : message.data,
+      };
+    } catch (error) {
+      if (error instanceof NatsError && isNotFound(error)) return undefined;
+      throw toJugqError(error, `reading ${key} of ${this.name}`);
+    }
+  }
+
+  /**
+   * Writes a value if the last revision of the key is the expected one.
+   *
+   * @param expected - 0: the key has no entry, not even a marker; undefined: whatever is there
+   * @returns the new revision; undefined if another one was there
+   * @throws JugqError `SERVER_FULL`, `SERVER_FAILED`
+   */
+  async put(key: string, value: Uint8Array, expected?: number): Promise<number | undefined> {
+    const outcome = await this.#publisher.publish({
+      subject: keySubject(this.name, key),
+      payload: value,
+      ...(expected === undefined ? {} : { headers: expecting(expected) }),
+    });
+    return this.#settle(key, outcome);
+  }
+
+  /** Leaves a delete marker; otherwise as `put`. */
+  async delete(key: string, expected?: number): Promise<number | undefined> {
+    const mark = expected === undefined ? headers() : expecting(expected);
+    mark.set(operationHeader, 'DEL');
+    const outcome = await this.#publisher.publish({
+      subject: keySubject(this.name, key),
+      payload: empty,
+      headers: mark,
+    });
+    return this.#settle(key, outcome);
+  }
+
+  /** The last entries of all keys, markers left out, in the order of their revisions. */
+  async list(): Promise<Entry[]> {
+    const entries = new Map<string, Entry>();
+    const following = this.follow(1, (entry) => {
+      entries.set(entry.key, entry);
+    });
+    await following.caughtUp;
+    following.stop();
+    return [...entries.values()].filter((each) => each.value !== undefined);
+  }
+
+  /** Hands over every entry from a revision on, and each new one. */
+  follow(from: number, onEntry: (entry: Entry) => void, onReplaced?: () => void): Following {
+    const prefix = keySubject(this.name, '');
+    return follow(this.#connection, this.#manager, {
+      stream: bucketStream(this.name),
+      from,
+      onMessage: (message) => {
+        onEntry({
+          key: message.subject.slice(prefix.length),
+          revision: message.sequence,
+          value: isMarker(message.headers) ? undefined : message.data,
+        });
+      },
+      ...(onReplaced === undefined ? {} : { onReplaced }),
+    });
+  }
+
+  #settle(key: string, outcome: PublishOutcome): number | undefined {
+    if (outcome.kind === 'stored') return outcome.sequence;
+    if (isWrongRevision(outcome.code)) return undefined;
+    throw toJugqError(outcome, `writing ${key} to ${this.name}`);
+  }
+}
+
+const empty = new Uint8Array();
+
+function expecting(revision: number): ReturnType<typeof headers> {
+  const all = headers();
+  all.set(expectHeader, revision.toString());
+  return all;
+}
+
+/** Whether the headers are those of a delete or purge marker. */
+export function isMarker(all: { get(name: string): string } | undefined): boolean {
+  return all !== undefined && all.get(operationHeader) !== '';
+}

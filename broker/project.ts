@@ -1,0 +1,65 @@
+/** Everything of one project on the server, opened. */
+import type { JetStreamManager, NatsConnection } from 'nats';
+import type { Project } from '../core/identifiers.ts';
+import { Blobs } from './blobs.ts';
+import { Bucket } from './bucket.ts';
+import { toJugqError } from './nats-errors.ts';
+import { Publisher } from './publisher.ts';
+import { Queue } from './queue.ts';
+import { Results } from './results.ts';
+import { ensureTopology, namesOf, type Names } from './topology.ts';
+
+export interface OpenProject {
+  readonly names: Names;
+  readonly connection: NatsConnection;
+  readonly manager: JetStreamManager;
+  readonly publisher: Publisher;
+  readonly queue: Queue;
+  readonly results: Results;
+  readonly failures: Bucket;
+  readonly runs: Bucket;
+  readonly workers: Bucket;
+  readonly leases: Bucket;
+  readonly blobs: Blobs;
+  readonly plans: Blobs;
+  readonly code: Blobs;
+}
+
+/**
+ * Opens a project, making what is missing of it.
+ *
+ * @throws JugqError when the server refuses
+ */
+export async function openProject(
+  connection: NatsConnection,
+  options: { readonly project: Project; readonly replicas: number },
+): Promise<OpenProject> {
+  const names = namesOf(options.project);
+  const client = connection.jetstream();
+  const manager = await connection.jetstreamManager({ checkAPI: false }).catch((error: unknown) => {
+    throw toJugqError(error, 'opening the project');
+  });
+  await ensureTopology(manager, names, options.replicas);
+  const publisher = new Publisher(connection);
+  const parts = { connection, manager, publisher };
+  const blobs = new Blobs(client, names.blobs);
+  return {
+    names,
+    ...parts,
+    queue: new Queue(names, parts),
+    results: new Results(names.results, { ...parts, blobs }),
+    failures: new Bucket(names.failures, parts),
+    runs: new Bucket(names.runs, parts),
+    workers: new Bucket(names.workers, parts),
+    leases: new Bucket(names.leases, parts),
+    blobs,
+    plans: new Blobs(client, names.plans),
+    code: new Blobs(client, names.code),
+  };
+}
+
+/** Closes what `openProject` opened; the connection with it. */
+export async function closeProject(project: OpenProject): Promise<void> {
+  project.publisher.close();
+  await project.connection.close();
+}

@@ -1,0 +1,257 @@
+/**
+ * Takes parcels from one queue, just as many as the worker asks for.
+ *
+ * The worker sets `wanted`; the puller keeps pull requests open for the difference to what is held and asked for. It
+ * makes the consumer again when it is gone, asks again after a reconnect, and counts a request as lost when the server
+ * has not ended it in time: so it can be late but not deaf.
+ */
+import {
+  AckPolicy,
+  createInbox,
+  nanos,
+  NatsError,
+  type JetStreamManager,
+  type Msg,
+  type NatsConnection,
+  type Subscription,
+} from 'nats';
+import { toJugqError } from './nats-errors.ts';
+import { onReconnect } from './reconnects.ts';
+import { queueSubjects, type Names } from './topology.ts';
+
+/** A parcel on delivery. */
+export interface Delivery {
+  readonly data: Uint8Array;
+  /** How many times the server has delivered it, this time included. */
+  readonly deliveries: number;
+  /** Removes it from the queue; resolves when it was sent. */
+  ack(): void;
+  /** Gives it back, to be delivered again at once or after a delay. */
+  handBack(delayMs: number): void;
+}
+
+/** What heartbeats need of a delivery. */
+export interface Pulse {
+  /** Subject to publish `inProgress` to. */
+  readonly replySubject: string;
+}
+
+const utf8 = new TextEncoder();
+export const inProgress = utf8.encode('+WPI');
+const ack = utf8.encode('+ACK');
+
+const expiresMs = 15_000;
+const lostAfterMs = expiresMs + 3000;
+const retryMs = 1000;
+const deafAfterMs = 60_000;
+
+export interface PullOptions {
+  readonly queue: string;
+  readonly ackWaitMs: number;
+  readonly onDelivery: (delivery: Delivery & Pulse) => void;
+  /** Something keeps it from pulling, or no longer does. */
+  readonly onTrouble: (trouble: Error | undefined) => void;
+}
+
+/** One pull request. Each has a subscription of its own: a delivery does not say which request it answers. */
+interface Request {
+  left: number;
+  readonly sentAt: number;
+  readonly subscription: Subscription;
+}
+
+export class Puller {
+  readonly #connection: NatsConnection;
+  readonly #manager: JetStreamManager;
+  readonly #names: Names;
+  readonly #options: PullOptions;
+  readonly #requests = new Set<Request>();
+  readonly #timer: NodeJS.Timeout;
+  readonly #offReconnect: () => void;
+  #room = 0;
+  #asked = 0;
+  #ready = false;
+  #preparing = false;
+  #stopped = false;
+  #signAt = performance.now();
+
+  constructor(
+    connection: NatsConnection,
+    manager: JetStreamManager,
+    names: Names,
+    options: PullOptions,
+  ) {
+    this.#connection = connection;
+    this.#manager = manager;
+    this.#names = names;
+    this.#options = options;
+    this.#timer = setInterval(() => {
+      this.#forgetLost();
+    }, 1000).unref();
+    this.#offReconnect = onReconnect(connection, () => {
+      this.#forgetAll();
+      this.#prepare();
+    });
+    this.#prepare();
+  }
+
+  /** Whether it wants messages and has had no sign from the server for a minute, though each request ends in seconds. */
+  get isDeaf(): boolean {
+    return this.#room > 0 && performance.now() - this.#signAt > deafAfterMs;
+  }
+
+  /** How many more messages the worker would take now, those already asked for included. */
+  setRoom(room: number): void {
+    this.#room = room;
+    this.#ask();
+  }
+
+  /** Asks for nothing more; what was asked for may still come. */
+  stop(): void {
+    this.#stopped = true;
+    clearInterval(this.#timer);
+    this.#offReconnect();
+  }
+
+  #ask(): void {
+    const missing = this.#room - this.#asked;
+    if (this.#stopped || !this.#ready || missing <= 0) return;
+    // Under a flood, asking for one at a time would be a request a message.
+    if (this.#asked > 0 && missing * 4 < this.#room) return;
+    const inbox = createInbox();
+    const request: Request = {
+      left: missing,
+      sentAt: performance.now(),
+      subscription: this.#connection.subscribe(inbox, {
+        callback: (_error, message) => {
+          this.#take(request, message);
+        },
+      }),
+    };
+    this.#requests.add(request);
+    this.#asked += missing;
+    this.#signAt = performance.now();
+    this.#connection.publish(
+      `$JS.API.CONSUMER.MSG.NEXT.${this.#names.tasks}.${consumerName(this.#options.queue)}`,
+      JSON.stringify({ batch: missing, expires: nanos(expiresMs) }),
+      { reply: inbox },
+    );
+  }
+
+  #take(request: Request, message: Msg): void {
+    this.#signAt = performance.now();
+    if (message.reply === undefined || !message.reply.startsWith('$JS.ACK.')) {
+      this.#end(request, message.headers?.code ?? 0);
+      return;
+    }
+    if (this.#requests.has(request)) {
+      request.left--;
+      this.#asked--;
+      if (request.left === 0) this.#forget(request);
+    }
+    const { reply, data } = message;
+    const send = (answer: Uint8Array): void => {
+      if (!this.#connection.isClosed()) this.#connection.publish(reply, answer);
+    };
+    this.#options.onDelivery({
+      data,
+      replySubject: reply,
+      deliveries: deliveriesOf(reply),
+      ack: () => {
+        send(ack);
+      },
+      handBack: (delayMs) => {
+        send(
+          utf8.encode(delayMs === 0 ? '-NAK' : `-NAK ${JSON.stringify({ delay: nanos(delayMs) })}`),
+        );
+      },
+    });
+  }
+
+  /** 408: expired; 409: consumer or leader gone; 404: nothing there; 503: nobody there. 100 is a sign of life. */
+  #end(request: Request, code: number): void {
+    if (code === 100 || !this.#requests.has(request)) return;
+    this.#forget(request);
+    if (code === 409 || code === 503) this.#prepare();
+    else this.#ask();
+  }
+
+  #forget(request: Request): void {
+    this.#requests.delete(request);
+    this.#asked -= request.left;
+    request.subscription.unsubscribe();
+  }
+
+  #forgetLost(): void {
+    const before = performance.now() - lostAfterMs;
+    const lost = [...this.#requests].filter((each) => each.sentAt < before);
+    for (const each of lost) this.#forget(each);
+    if (lost.length > 0) this.#prepare();
+    else this.#ask();
+  }
+
+  #forgetAll(): void {
+    for (const each of this.#requests) this.#forget(each);
+  }
+
+  /** Makes the consumer if it is missing, then asks. */
+  #prepare(): void {
+    this.#ready = false;
+    if (this.#preparing || this.#stopped) return;
+    this.#preparing = true;
+    void ensureConsumer(this.#manager, this.#names, this.#options).then(
+      () => {
+        this.#preparing = false;
+        this.#ready = true;
+        this.#signAt = performance.now();
+        this.#options.onTrouble(undefined);
+        this.#ask();
+      },
+      (error: unknown) => {
+        this.#preparing = false;
+        if (this.#connection.isClosed()) return;
+        this.#options.onTrouble(toJugqError(error, `taking from the queue ${this.#options.queue}`));
+        setTimeout(() => {
+          this.#prepare();
+        }, retryMs).unref();
+      },
+    );
+  }
+}
+
+function consumerName(queue: string): string {
+  return `queue-${queue}`;
+}
+
+/**
+ * One durable consumer a queue, shared by all workers. No bound on what is under way (its default of 1,000 lets one
+ * worker starve all others) nor on deliveries: past such a bound a message would stay and block its subject.
+ */
+async function ensureConsumer(
+  manager: JetStreamManager,
+  names: Names,
+  options: { queue: string; ackWaitMs: number },
+): Promise<void> {
+  const config = {
+    durable_name: consumerName(options.queue),
+    filter_subject: queueSubjects(names, options.queue),
+    ack_policy: AckPolicy.Explicit,
+    ack_wait: nanos(options.ackWaitMs),
+    max_deliver: -1,
+    max_ack_pending: -1,
+  };
+  try {
+    await manager.consumers.add(names.tasks, config);
+  } catch (error) {
+    if (!(error instanceof NatsError) || error.api_error?.err_code !== consumerExists) throw error;
+  }
+}
+
+/** `consumer already exists`: with other settings, which an operator may have chosen. */
+const consumerExists = 10148;
+
+/** @see ADR-15 of nats-architecture-and-design: the third of the last seven fields counts deliveries. */
+function deliveriesOf(reply: string): number {
+  const tokens = reply.split('.');
+  return Number(tokens[tokens.length > 9 ? 6 : 4]);
+}

@@ -1,0 +1,109 @@
+/** The work queue, as the dispatcher uses it: publish, look at what is there, take a message back. */
+import { headers, type JetStreamManager, type NatsConnection } from 'nats';
+import type { TaskId } from '../core/identifiers.ts';
+import { decodeParcel, type Parcel } from '../core/parcel.ts';
+import { isNotFound, isSubjectOccupied, toJugqError } from './nats-errors.ts';
+import type { Publisher, PublishOutcome } from './publisher.ts';
+import { taskSubject, type Names } from './topology.ts';
+
+/** A message that is in the queue, delivered or not. */
+export interface QueuedMessage {
+  readonly head: TaskId;
+  readonly queue: string;
+}
+
+/** What became of a parcel: it is in the queue; one of its subject already was; the server has no room. */
+export type QueueOutcome = 'accepted' | 'occupied' | 'full';
+
+/** A message whose subject is taken is refused by its own code only with this header; otherwise it looks like a full stream. */
+const expectHeader = 'Nats-Expected-Last-Subject-Sequence';
+const getTimeoutMs = 5000;
+
+export class Queue {
+  readonly #names: Names;
+  readonly #connection: NatsConnection;
+  readonly #manager: JetStreamManager;
+  readonly #publisher: Publisher;
+
+  constructor(
+    names: Names,
+    parts: { connection: NatsConnection; manager: JetStreamManager; publisher: Publisher },
+  ) {
+    this.#names = names;
+    this.#connection = parts.connection;
+    this.#manager = parts.manager;
+    this.#publisher = parts.publisher;
+  }
+
+  /** Publishes a parcel unless its subject is taken. */
+  publish(
+    message: QueuedMessage & { readonly payload: Uint8Array },
+    settle: (outcome: QueueOutcome, why: PublishOutcome) => void,
+  ): void {
+    const expectNone = headers();
+    expectNone.set(expectHeader, '0');
+    this.#publisher.send(
+      {
+        subject: taskSubject(this.#names, message.queue, message.head),
+        payload: message.payload,
+        headers: expectNone,
+      },
+      (outcome) => {
+        settle(judge(outcome), outcome);
+      },
+    );
+  }
+
+  /** Heads of all messages in the queue, delivered or not. */
+  async list(): Promise<QueuedMessage[]> {
+    try {
+      const { state } = await this.#manager.streams.info(this.#names.tasks, {
+        subjects_filter: '>',
+      });
+      return Object.keys(state.subjects ?? {}).map((subject) => {
+        const [, , , queue = '', ...head] = subject.split('.');
+        return { queue, head: head.join('.') as TaskId };
+      });
+    } catch (error) {
+      throw toJugqError(error, 'reading the queue');
+    }
+  }
+
+  /** The parcel of a queued message; undefined if it is not there any more. */
+  async read(message: QueuedMessage): Promise<{ parcel: Parcel; sequence: number } | undefined> {
+    const subject = taskSubject(this.#names, message.queue, message.head);
+    try {
+      const found = await this.#connection.request(
+        `$JS.API.DIRECT.GET.${this.#names.tasks}.${subject}`,
+        '',
+        {
+          timeout: getTimeoutMs,
+        },
+      );
+      if (found.headers?.code === 404) return undefined;
+      return {
+        parcel: decodeParcel(found.data),
+        sequence: Number(found.headers?.get('Nats-Sequence')),
+      };
+    } catch (error) {
+      throw toJugqError(error, `reading the queued ${message.head}`);
+    }
+  }
+
+  /** Removes a message; whoever holds it may still finish its tasks. */
+  async withdraw(message: QueuedMessage): Promise<void> {
+    const found = await this.read(message);
+    if (found === undefined) return;
+    try {
+      await this.#manager.streams.deleteMessage(this.#names.tasks, found.sequence, false);
+    } catch (error) {
+      if (!isNotFound(error)) throw toJugqError(error, `taking ${message.head} out of the queue`);
+    }
+  }
+}
+
+/** What is neither stored nor taken is tried again after a pause, whatever the server's reason. */
+function judge(outcome: PublishOutcome): QueueOutcome {
+  if (outcome.kind === 'stored') return 'accepted';
+  return isSubjectOccupied(outcome.code) ? 'occupied' : 'full';
+}

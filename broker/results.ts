@@ -1,0 +1,346 @@
+/**
+ * The results: written once, read in a pipeline, followed as the events that let dependents go.
+ *
+ * The value of a key is the CBOR of the result and nothing else. What is known about the attempt stands in one header,
+ * because a header costs every put, every event and every scan: `Jugq-Result: <worker> <ms> <attempt> <fingerprint>
+ * <digest>`. A result over the limit of a message is a blob, and its value the reference (`Jugq-Blob: 1`).
+ */
+import { headers, type JetStreamManager, type Msg, type MsgHdrs, type NatsConnection } from 'nats';
+import { idOf, TaskIndex, type Graph } from '../core/graph.ts';
+import type { TaskId } from '../core/identifiers.ts';
+import type { BlobReference } from '../core/parcel.ts';
+import type { KnownResult } from '../core/run-progress.ts';
+import { pack, unpack } from '../core/wire.ts';
+import { JugqError } from '../core/errors.ts';
+import type { Blobs } from './blobs.ts';
+import { isMarker } from './bucket.ts';
+import { follow, type Following } from './follow.ts';
+import { isTransient, toJugqError } from './nats-errors.ts';
+import type { Publisher, PublishOutcome } from './publisher.ts';
+import { bucketStream, keySubject } from './topology.ts';
+
+/** What is known of the attempt that made a result. */
+export interface ResultFacts {
+  readonly worker: string;
+  /** How long the function ran. */
+  readonly ms: number;
+  readonly attempt: number;
+  /** Of the function's code. */
+  readonly fingerprint: string;
+  /** Of the CBOR of the result, blob or not. */
+  readonly digest: string;
+}
+
+/** The last entry of a result's key. */
+export interface ResultEntry {
+  readonly id: TaskId;
+  readonly revision: number;
+  /** False: a delete marker. */
+  readonly present: boolean;
+  readonly facts: ResultFacts | undefined;
+}
+
+/** An entry together with its bytes. */
+export interface StoredResult extends ResultEntry {
+  /** The message's own bytes: CBOR of the value, or of a reference to a blob. */
+  readonly data: Uint8Array;
+  readonly isBlob: boolean;
+}
+
+const factsHeader = 'Jugq-Result';
+const blobHeader = 'Jugq-Blob';
+const expectHeader = 'Nats-Expected-Last-Subject-Sequence';
+const markerHeader = 'KV-Operation';
+/** Room for subject and headers in a message of the server's `max_payload`. */
+const messageOverhead = 4096;
+const getTimeoutMs = 5000;
+
+export class Results {
+  readonly bucket: string;
+  readonly #stream: string;
+  readonly #prefix: string;
+  readonly #connection: NatsConnection;
+  readonly #manager: JetStreamManager;
+  readonly #publisher: Publisher;
+  readonly #blobs: Blobs;
+
+  constructor(
+    bucket: string,
+    parts: {
+      connection: NatsConnection;
+      manager: JetStreamManager;
+      publisher: Publisher;
+      blobs: Blobs;
+    },
+  ) {
+    this.bucket = bucket;
+    this.#stream = bucketStream(bucket);
+    this.#prefix = keySubject(bucket, '');
+    this.#connection = parts.connection;
+    this.#manager = parts.manager;
+    this.#publisher = parts.publisher;
+    this.#blobs = parts.blobs;
+  }
+
+  /** Bytes that fit a message on this server. */
+  get inlineBytesMax(): number {
+    return (this.#connection.info?.max_payload ?? 1024 * 1024) - messageOverhead;
+  }
+
+  /**
+   * Puts a result, expecting the given revision: whoever comes second is refused.
+   *
+   * @param value - CBOR of the result, or the reference to the blob that holds it
+   */
+  put(
+    result: { id: TaskId; value: Uint8Array | BlobReference; facts: ResultFacts; expects: number },
+    settle: (outcome: PublishOutcome) => void,
+  ): void {
+    const { facts } = result;
+    const all = headers();
+    all.set(expectHeader, result.expects.toString());
+    all.set(
+      factsHeader,
+      `${facts.worker} ${facts.ms.toFixed(3)} ${facts.attempt.toString()} ${facts.fingerprint} ${facts.digest}`,
+    );
+    const inline = result.value instanceof Uint8Array;
+    if (!inline) all.set(blobHeader, '1');
+    const payload = inline ? (result.value as Uint8Array) : pack(result.value);
+    this.#publisher.send({ subject: this.#prefix + result.id, payload, headers: all }, settle);
+  }
+
+  /** Leaves a delete marker, expecting the given revision. */
+  async mark(id: TaskId, expects: number): Promise<PublishOutcome> {
+    const all = headers();
+    all.set(expectHeader, expects.toString());
+    all.set(markerHeader, 'DEL');
+    return this.#publisher.publish({
+      subject: this.#prefix + id,
+      payload: new Uint8Array(),
+      headers: all,
+    });
+  }
+
+  /**
+   * The last entry of a key; undefined: it never had one. Calls may be made many at a time.
+   *
+   * Any replica may answer, so "not there" can be late by a moment where there are several; see `readFromLeader`.
+   */
+  async read(id: TaskId): Promise<StoredResult | undefined> {
+    const subject = `$JS.API.DIRECT.GET.${this.#stream}.${this.#prefix}${id}`;
+    const answer = await this.#request(subject, id);
+    if (answer.headers?.code === 404) return undefined;
+    return this.#stored(
+      id,
+      Number(answer.headers?.get('Nats-Sequence')),
+      answer.headers,
+      answer.data,
+    );
+  }
+
+  /** As `read`, but asked of the stream's leader: never late, and slower. */
+  async readFromLeader(id: TaskId): Promise<StoredResult | undefined> {
+    const subject = `$JS.API.STREAM.MSG.GET.${this.#stream}`;
+    const request = JSON.stringify({ last_by_subj: this.#prefix + id });
+    const answer = JSON.parse(
+      new TextDecoder().decode((await this.#request(subject, id, request)).data),
+    ) as LeaderAnswer;
+    if (answer.message === undefined) {
+      if (answer.error?.code === 404) return undefined;
+      throw toJugqError(
+        {
+          kind: 'refused',
+          code: answer.error?.err_code ?? 0,
+          description: answer.error?.description ?? '',
+        },
+        `reading the result of ${id}`,
+      );
+    }
+    const { seq, hdrs, data } = answer.message;
+    const bytes = new Uint8Array(Buffer.from(data ?? '', 'base64'));
+    return this.#stored(id, seq, parseHeaders(hdrs), bytes);
+  }
+
+  /**
+   * CBOR of a stored result, fetched from its blob if it is one.
+   *
+   * @throws JugqError `VALUE_CORRUPT` if the blob is gone or damaged
+   */
+  async valueOf(stored: StoredResult): Promise<Uint8Array> {
+    if (!stored.isBlob) return stored.data;
+    const reference = unpack(stored.data, `the result of ${stored.id}`) as BlobReference;
+    const bytes = await this.#blobs.get(reference.blob);
+    if (bytes === undefined) {
+      throw new JugqError(
+        'VALUE_CORRUPT',
+        `the large result of ${stored.id} is gone: plan again to compute it anew`,
+      );
+    }
+    return bytes;
+  }
+
+  /**
+   * What is there of the tasks of a graph, values and markers.
+   *
+   * Few tasks are asked for one by one; many are found by reading the heads of all entries of their functions.
+   */
+  async known(graph: Graph): Promise<KnownResult[]> {
+    if (graph.count === 0) return [];
+    const { messages, bytes } = await this.#size();
+    if (messages === 0) return [];
+    const askMs = graph.count * (askEachMs + (bytes / messages) * byteMs);
+    if (askMs < messages * scanEachMs + scanStartMs) return this.#ask(graph);
+    return this.#scan(graph);
+  }
+
+  /** Ids of tasks with a value whose id begins so, sorted. */
+  async idsWithPrefix(prefix: string): Promise<TaskId[]> {
+    const dot = prefix.lastIndexOf('.');
+    const scope = dot === -1 ? '>' : `${prefix.slice(0, dot)}.>`;
+    const found: TaskId[] = [];
+    const following = follow(this.#connection, this.#manager, {
+      stream: this.#stream,
+      from: 1,
+      headersOnly: true,
+      subjects: [this.#prefix + scope],
+      onMessage: (message) => {
+        const id = message.subject.slice(this.#prefix.length);
+        if (id.startsWith(prefix) && !isMarker(message.headers)) found.push(id as TaskId);
+      },
+    });
+    await following.caughtUp;
+    following.stop();
+    return found.sort();
+  }
+
+  /** Follows the heads of entries from a revision on. */
+  follow(from: number, onEntry: (entry: ResultEntry) => void, onReplaced?: () => void): Following {
+    return follow(this.#connection, this.#manager, {
+      stream: this.#stream,
+      from,
+      headersOnly: true,
+      onMessage: (message) => {
+        onEntry(
+          this.#entry(
+            message.subject.slice(this.#prefix.length) as TaskId,
+            message.sequence,
+            message.headers,
+          ),
+        );
+      },
+      ...(onReplaced === undefined ? {} : { onReplaced }),
+    });
+  }
+
+  /** Revision of the last entry of all. */
+  async lastRevision(): Promise<number> {
+    const { state } = await this.#manager.streams.info(this.#stream);
+    return state.last_seq;
+  }
+
+  async #ask(graph: Graph): Promise<KnownResult[]> {
+    const known: KnownResult[] = [];
+    const open = new Set<Promise<void>>();
+    for (let task = 0; task < graph.count; task++) {
+      const one = this.read(idOf(graph, task)).then((stored) => {
+        open.delete(one);
+        if (stored) known.push({ task, revision: stored.revision, present: stored.present });
+      });
+      open.add(one);
+      if (open.size >= askWindow) await Promise.race(open);
+    }
+    await Promise.all(open);
+    return known;
+  }
+
+  async #scan(graph: Graph): Promise<KnownResult[]> {
+    const index = new TaskIndex(graph);
+    const known = new Map<number, KnownResult>();
+    const names = graph.functions.map((each) => each.name);
+    const following = follow(this.#connection, this.#manager, {
+      stream: this.#stream,
+      from: 1,
+      headersOnly: true,
+      ...(names.length <= filtersMax
+        ? { subjects: names.map((name) => `${this.#prefix}${name}.>`) }
+        : {}),
+      onMessage: (message) => {
+        const task = index.findHash(message.subject.slice(message.subject.lastIndexOf('.') + 1));
+        if (task === -1) return;
+        known.set(task, { task, revision: message.sequence, present: !isMarker(message.headers) });
+      },
+    });
+    await following.caughtUp;
+    following.stop();
+    return [...known.values()];
+  }
+
+  async #size(): Promise<{ messages: number; bytes: number }> {
+    try {
+      const { state } = await this.#manager.streams.info(this.#stream);
+      return state;
+    } catch (error) {
+      throw toJugqError(error, `reading ${this.bucket}`);
+    }
+  }
+
+  async #request(subject: string, id: TaskId, body = ''): Promise<Msg> {
+    for (;;) {
+      try {
+        const answer = await this.#connection.request(subject, body, { timeout: getTimeoutMs });
+        if (answer.headers === undefined || answer.headers.code < 408) return answer;
+      } catch (error) {
+        // The server is away or elects a leader: the connection says so, and the question stands.
+        if (!isTransient(error) || this.#connection.isClosed()) {
+          throw toJugqError(error, `reading the result of ${id}`);
+        }
+      }
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  }
+
+  #stored(id: TaskId, revision: number, all: MsgHdrs | undefined, data: Uint8Array): StoredResult {
+    const isBlob = all !== undefined && all.get(blobHeader) !== '';
+    return { ...this.#entry(id, revision, all), data, isBlob };
+  }
+
+  #entry(id: TaskId, revision: number, all: MsgHdrs | undefined): ResultEntry {
+    return { id, revision, present: !isMarker(all), facts: readFacts(all?.get(factsHeader) ?? '') };
+  }
+}
+
+/** Costs of learning what exists, measured on two cores: one pipelined get, one head of a scan, a byte, a scan's start. */
+const askEachMs = 0.04;
+const scanEachMs = 0.006;
+const byteMs = 2e-6;
+const scanStartMs = 5;
+const askWindow = 256;
+/** The server compares every filter with every message: past this many it is cheaper to read all. */
+const filtersMax = 16;
+
+interface LeaderAnswer {
+  readonly message?: { readonly seq: number; readonly hdrs?: string; readonly data?: string };
+  readonly error?: {
+    readonly code?: number;
+    readonly err_code?: number;
+    readonly description?: string;
+  };
+}
+
+function readFacts(text: string): ResultFacts | undefined {
+  const [worker, ms, attempt, fingerprint, digest] = text.split(' ');
+  if (worker === undefined || ms === undefined || attempt === undefined) return undefined;
+  if (fingerprint === undefined || digest === undefined) return undefined;
+  return { worker, ms: Number(ms), attempt: Number(attempt), fingerprint, digest };
+}
+
+/** Headers as `STREAM.MSG.GET` gives them: base64 of the lines as they were sent. */
+function parseHeaders(text: string | undefined): MsgHdrs | undefined {
+  if (text === undefined) return undefined;
+  const all = headers();
+  for (const line of Buffer.from(text, 'base64').toString('latin1').split('\r\n').slice(1)) {
+    const colon = line.indexOf(':');
+    if (colon > 0) all.set(line.slice(0, colon), line.slice(colon + 1).trim());
+  }
+  return all;
+}

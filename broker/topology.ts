@@ -1,0 +1,136 @@
+/** The streams and buckets of a project: a fixed handful, made on demand, found again by name. */
+import {
+  DiscardPolicy,
+  NatsError,
+  RetentionPolicy,
+  StorageType,
+  type JetStreamManager,
+  type StreamConfig,
+} from 'nats';
+import type { Project, TaskId } from '../core/identifiers.ts';
+import { toJugqError } from './nats-errors.ts';
+
+/** Names of everything that a project has on the server. */
+export interface Names {
+  readonly project: Project;
+  readonly tasks: string;
+  readonly results: string;
+  readonly failures: string;
+  readonly runs: string;
+  readonly workers: string;
+  readonly leases: string;
+  readonly blobs: string;
+  readonly plans: string;
+  readonly code: string;
+}
+
+/** The names for a project; a bucket's stream is `KV_` or `OBJ_` and its name. */
+export function namesOf(project: Project): Names {
+  const name = (part: string): string => `jugq-${project}-${part}`;
+  return {
+    project,
+    tasks: name('tasks'),
+    results: name('results'),
+    failures: name('failures'),
+    runs: name('runs'),
+    workers: name('workers'),
+    leases: name('leases'),
+    blobs: name('blobs'),
+    plans: name('plans'),
+    code: name('code'),
+  };
+}
+
+/** Subject of the queue message whose first task this is. */
+export function taskSubject(names: Names, queue: string, head: TaskId): string {
+  return `jugq.${names.project}.task.${queue}.${head}`;
+}
+
+/** Subjects of all messages of a queue. */
+export function queueSubjects(names: Names, queue: string): string {
+  return `jugq.${names.project}.task.${queue}.>`;
+}
+
+/** Subject of a key of a bucket. */
+export function keySubject(bucket: string, key: string): string {
+  return `$KV.${bucket}.${key}`;
+}
+
+/** Stream behind a key-value bucket. */
+export function bucketStream(bucket: string): string {
+  return `KV_${bucket}`;
+}
+
+/** How long a worker's record lives without being renewed. */
+export const presenceTtlMs = 30_000;
+/** Only tidies up after a lease: whoever competes for it keeps time itself. */
+const leaseTtlMs = 60_000;
+
+/**
+ * Makes whatever is missing of a project's streams and buckets.
+ *
+ * What is there stays as it is, so that an operator's limits and placement are kept.
+ *
+ * @throws JugqError `SERVER_FULL`, `SERVER_FAILED`
+ */
+export async function ensureTopology(
+  manager: JetStreamManager,
+  names: Names,
+  replicas: number,
+): Promise<void> {
+  const common = { storage: StorageType.File, num_replicas: replicas };
+  const streams: Partial<StreamConfig>[] = [
+    {
+      ...common,
+      name: names.tasks,
+      subjects: [`jugq.${names.project}.task.>`],
+      retention: RetentionPolicy.Workqueue,
+      max_msgs_per_subject: 1,
+      discard: DiscardPolicy.New,
+      discard_new_per_subject: true,
+      allow_direct: true,
+    },
+    ...[names.results, names.failures, names.runs].map((each) => ({ ...common, ...bucket(each) })),
+    { ...common, ...bucket(names.workers), max_age: presenceTtlMs * 1e6 },
+    { ...common, ...bucket(names.leases), max_age: leaseTtlMs * 1e6 },
+    ...[names.blobs, names.plans, names.code].map((each) => ({ ...common, ...objects(each) })),
+  ];
+  await Promise.all(streams.map((each) => ensureStream(manager, each)));
+}
+
+function bucket(name: string): Partial<StreamConfig> {
+  return {
+    name: bucketStream(name),
+    subjects: [`$KV.${name}.>`],
+    max_msgs_per_subject: 1,
+    discard: DiscardPolicy.New,
+    allow_rollup_hdrs: true,
+    deny_delete: true,
+    allow_direct: true,
+  };
+}
+
+function objects(name: string): Partial<StreamConfig> {
+  return {
+    name: `OBJ_${name}`,
+    subjects: [`$O.${name}.C.>`, `$O.${name}.M.>`],
+    discard: DiscardPolicy.New,
+    allow_rollup_hdrs: true,
+    allow_direct: true,
+  };
+}
+
+/** `stream name already in use`: it exists with another configuration. */
+const streamExists = 10058;
+
+async function ensureStream(
+  manager: JetStreamManager,
+  config: Partial<StreamConfig>,
+): Promise<void> {
+  try {
+    await manager.streams.add(config);
+  } catch (error) {
+    if (error instanceof NatsError && error.api_error?.err_code === streamExists) return;
+    throw toJugqError(error, `making the stream ${String(config.name)}`);
+  }
+}

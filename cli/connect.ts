@@ -1,0 +1,178 @@
+/** The library for programs: load a jugfile, read results, plan, wait. */
+import { JugqError } from '../core/errors.ts';
+import type { RunId } from '../core/identifiers.ts';
+import { addCounts, isOver, type RunRecord, type RunState } from '../core/records.ts';
+import type { Value } from '../core/task.ts';
+import { decodeExport, resolveResults, tasksIn } from './find-result.ts';
+import { newestArguments } from './get-result.ts';
+import { loadJugfile } from './load-jugfile.ts';
+import { openSession, type Session } from './session.ts';
+import { loadSettings, type SettingFlags } from './settings.ts';
+import { submitRun } from './submit-run.ts';
+import { watchRun } from './watch-run.ts';
+
+/** Settings that are stronger than the environment and files; see the command line's flags of the same names. */
+export type ConnectOptions = SettingFlags & {
+  /** Directory that settings, the private server and jugfiles are looked for from; default: the process's. */
+  readonly cwd?: string;
+  /** Called with what a person would want to know (a lost connection); default: written to stderr. */
+  readonly onNotice?: (message: string) => void;
+};
+
+export interface PlanOptions {
+  /** What the jugfile's plan function gets. */
+  readonly args?: readonly string[];
+  /** Leave tasks that failed before as they are; default: they are tried again. */
+  readonly keepFailed?: boolean;
+}
+
+/** A run that was submitted. */
+export interface PlannedRun {
+  readonly id: string;
+  /** Number of tasks. */
+  readonly tasks: number;
+  /** Of these, how many have a result already. */
+  readonly cached: number;
+}
+
+/** How a run ended. */
+export interface RunEnd {
+  readonly id: string;
+  readonly state: RunState;
+  readonly executed: number;
+  readonly cached: number;
+  readonly failed: number;
+  readonly blocked: number;
+}
+
+/** An open project. */
+export interface Jug {
+  /**
+   * Evaluates a jugfile and gives its exports; tasks in them are handles for `result`.
+   *
+   * @typeParam E - type of the exports: `typeof import('./jugfile.ts')`
+   * @throws JugqError as planning does
+   */
+  load<E extends object = Record<string, unknown>>(
+    jugfile: string,
+    options?: { readonly args?: readonly string[] },
+  ): Promise<E>;
+  /**
+   * The value of a task, or of any structure with tasks in it.
+   *
+   * @throws JugqError `RESULT_MISSING`, naming what is missing
+   */
+  result<T>(x: T): Promise<Value<T>>;
+  /** Whether every task in a structure has a result. */
+  isFinished(x: unknown): Promise<boolean>;
+  /** Plans a jugfile; workers execute it. */
+  plan(jugfile: string, options?: PlanOptions): Promise<PlannedRun>;
+  /**
+   * Waits for the end of a run, whatever it is.
+   *
+   * @throws JugqError `TIMED_OUT`, `UNKNOWN_RUN`
+   */
+  wait(run: string | PlannedRun, options?: { readonly timeoutMs?: number }): Promise<RunEnd>;
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Connects to a project as the command line would from the same directory: flags, environment, files.
+ *
+ * @throws JugqError when there is no usable server
+ */
+export async function connect(options: ConnectOptions = {}): Promise<Jug> {
+  const { cwd = process.cwd(), onNotice, ...flags } = options;
+  const say = onNotice ?? ((line: string): void => void process.stderr.write(`${line}\n`));
+  const loaded = loadSettings({ flags, env: process.env, cwd });
+  const session = await openSession(loaded, { cwd, role: 'program', say });
+  return new OpenJug(session, say);
+}
+
+class OpenJug implements Jug {
+  readonly #session: Session;
+  readonly #say: (line: string) => void;
+  #dispatcher: { stop(): Promise<void> } | undefined;
+
+  constructor(session: Session, say: (line: string) => void) {
+    this.#session = session;
+    this.#say = say;
+  }
+
+  async load<E extends object>(
+    jugfile: string,
+    options: { readonly args?: readonly string[] } = {},
+  ): Promise<E> {
+    const args = options.args ?? (await newestArguments(this.#session, jugfile));
+    const loaded = await this.#loadJugfile(jugfile, args);
+    const exports = [...loaded.exports].flatMap(([name, each]) =>
+      each.kind === 'value' ? [[name, decodeExport(loaded, each.bytes)] as const] : [],
+    );
+    return Object.fromEntries(exports) as E;
+  }
+
+  async result<T>(x: T): Promise<Value<T>> {
+    return (await resolveResults(this.#session.project, x)) as Value<T>;
+  }
+
+  async isFinished(x: unknown): Promise<boolean> {
+    const { results } = this.#session.project;
+    const found = await Promise.all([...tasksIn(x)].map((id) => results.read(id)));
+    return found.every((each) => each?.present === true);
+  }
+
+  async plan(jugfile: string, options: PlanOptions = {}): Promise<PlannedRun> {
+    const loaded = await this.#loadJugfile(jugfile, options.args ?? []);
+    const { project } = this.#session;
+    const { record, complete } = await submitRun(project, loaded, {
+      keepFailed: options.keepFailed ?? false,
+    });
+    // Somebody must dispatch, and workers may come later: this program is a candidate until it closes.
+    if (!complete) this.#dispatcher ??= this.#session.startDispatcher(() => undefined);
+    return { id: record.id, tasks: loaded.graph.count, cached: record.cached };
+  }
+
+  async wait(
+    run: string | PlannedRun,
+    options: { readonly timeoutMs?: number } = {},
+  ): Promise<RunEnd> {
+    const id = (typeof run === 'string' ? run : run.id) as RunId;
+    const known = await this.#session.project.runs.get(id);
+    if (known?.value === undefined) {
+      throw new JugqError('UNKNOWN_RUN', `there is no run ${id}: plan one first`);
+    }
+    const record = await watchRun(this.#session.project, {
+      run: id,
+      onChange: () => undefined,
+      until: (each) => isOver(each.state),
+      ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
+    });
+    return endOf(record);
+  }
+
+  async close(): Promise<void> {
+    await this.#dispatcher?.stop();
+    await this.#session.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #loadJugfile(jugfile: string, args: readonly string[]): ReturnType<typeof loadJugfile> {
+    return loadJugfile(jugfile, {
+      cwd: this.#session.cwd,
+      args,
+      external: this.#session.settings.external,
+      onWarning: this.#say,
+      onProgress: () => undefined,
+    });
+  }
+}
+
+function endOf(record: RunRecord): RunEnd {
+  const { id, state, executed, cached } = record;
+  const { failed, blocked } = addCounts(Object.values(record.functions));
+  return { id, state, executed, cached, failed, blocked };
+}

@@ -1,0 +1,153 @@
+/** Results as users name them: an export of a jugfile, a task, the beginning of an id. */
+import type { OpenProject } from '../broker/project.ts';
+import { decodeArguments, decodeValue } from '../core/codec.ts';
+import { JugqError } from '../core/errors.ts';
+import { idOf } from '../core/graph.ts';
+import { isTaskId, type TaskId } from '../core/identifiers.ts';
+import type { LoadedJugfile } from './load-jugfile.ts';
+
+/** Any value with task ids where tasks were. */
+export class TaskPlace {
+  readonly id: TaskId;
+
+  constructor(id: TaskId) {
+    this.id = id;
+  }
+}
+
+/**
+ * An export of a jugfile, with a place for each task in it.
+ *
+ * @throws JugqError `UNKNOWN_EXPORT`, naming those that there are
+ */
+export function exportOf(loaded: LoadedJugfile, name: string): unknown {
+  const found = loaded.exports.get(name);
+  if (found === undefined) {
+    const names = [...loaded.exports.keys()];
+    const have = names.length === 0 ? 'it exports nothing' : `it exports ${names.join(', ')}`;
+    throw new JugqError('UNKNOWN_EXPORT', `${loaded.path} has no export ${name}: ${have}`);
+  }
+  if (found.kind === 'unsupported') {
+    throw new JugqError(
+      'UNKNOWN_EXPORT',
+      `the export ${name} of ${loaded.path} is no value: ${found.why}`,
+    );
+  }
+  return decodeExport(loaded, found.bytes);
+}
+
+/** An encoded export, with a place for each task in it. */
+export function decodeExport(loaded: LoadedJugfile, bytes: Uint8Array): unknown {
+  const [value] = decodeArguments(bytes, (reference) =>
+    typeof reference === 'number'
+      ? new TaskPlace(idOf(loaded.graph, reference))
+      : String(reference),
+  );
+  return value;
+}
+
+/** The ids of all tasks in a structure. */
+export function tasksIn(value: unknown, found = new Set<TaskId>()): Set<TaskId> {
+  if (value instanceof TaskPlace) found.add(value.id);
+  else for (const item of itemsOf(value)) tasksIn(item, found);
+  return found;
+}
+
+/** A structure with the value of each task in its place. */
+export function fill(value: unknown, valueOf: (id: TaskId) => unknown): unknown {
+  const each = (item: unknown): unknown => fill(item, valueOf);
+  if (value instanceof TaskPlace) return valueOf(value.id);
+  if (Array.isArray(value)) return value.map(each);
+  if (value instanceof Map)
+    return new Map([...value].map(([key, item]) => [each(key), each(item)]));
+  if (value instanceof Set) return new Set([...value].map(each));
+  if (!isPlainObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, each(item)]));
+}
+
+/**
+ * Reads the results of tasks.
+ *
+ * @throws JugqError `RESULT_MISSING`, naming what is missing
+ */
+export async function readResults(
+  project: OpenProject,
+  ids: ReadonlySet<TaskId>,
+): Promise<Map<TaskId, Uint8Array>> {
+  const found = new Map<TaskId, Uint8Array>();
+  const missing: TaskId[] = [];
+  const read = async (id: TaskId): Promise<void> => {
+    const stored = await project.results.read(id);
+    if (stored?.present === true) found.set(id, await project.results.valueOf(stored));
+    else missing.push(id);
+  };
+  const all = [...ids];
+  for (let at = 0; at < all.length; at += readAtOnce) {
+    await Promise.all(all.slice(at, at + readAtOnce).map(read));
+  }
+  if (missing.length > 0) throw resultMissing(missing.sort());
+  return found;
+}
+
+const readAtOnce = 256;
+const namedMax = 5;
+
+function resultMissing(missing: readonly TaskId[]): JugqError {
+  const [only] = missing;
+  const named = missing.slice(0, namedMax).join(', ');
+  const more =
+    missing.length > namedMax ? ` and ${(missing.length - namedMax).toString()} more` : '';
+  const message =
+    missing.length === 1
+      ? `${String(only)} has no result: run its jugfile, or see jugq status`
+      : `${missing.length.toString()} tasks have no result: ${named}${more}: run their jugfile, or see jugq status`;
+  return new JugqError('RESULT_MISSING', message, { fields: { missing } });
+}
+
+/** The value of a structure: each task in it replaced by its result. */
+export async function resolveResults(project: OpenProject, value: unknown): Promise<unknown> {
+  const results = await readResults(project, tasksIn(value));
+  return fill(value, (id) => {
+    const bytes = results.get(id);
+    return bytes === undefined ? undefined : decodeValue(bytes);
+  });
+}
+
+/**
+ * The one task whose id begins so, among those with a result.
+ *
+ * @throws JugqError `AMBIGUOUS_ID` with the candidates, `RESULT_MISSING` if there is none
+ */
+export async function findByPrefix(project: OpenProject, prefix: string): Promise<TaskId> {
+  if (isTaskId(prefix)) return prefix;
+  const ids = await project.results.idsWithPrefix(prefix);
+  const [found, ...others] = ids;
+  if (found === undefined) {
+    throw new JugqError(
+      'RESULT_MISSING',
+      `no result has an id that begins with ${prefix}: see jugq status for what there is`,
+    );
+  }
+  if (others.length === 0) return found;
+  const shown = ids.slice(0, candidatesMax).join('\n  ');
+  const more =
+    ids.length > candidatesMax ? `\n  … and ${(ids.length - candidatesMax).toString()} more` : '';
+  throw new JugqError(
+    'AMBIGUOUS_ID',
+    `${prefix} could be any of\n  ${shown}${more}\ngive more of it`,
+  );
+}
+
+const candidatesMax = 20;
+
+function itemsOf(value: unknown): Iterable<unknown> {
+  if (Array.isArray(value) || value instanceof Set) return value as Iterable<unknown>;
+  if (value instanceof Map) return [...(value as Map<unknown, unknown>)].flat();
+  return isPlainObject(value) ? Object.values(value) : [];
+}
+
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}

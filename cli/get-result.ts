@@ -1,0 +1,83 @@
+/** `jugq get`: finds a result and prints it in the form that its reader wants. */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { inspect } from 'node:util';
+import { decodeValue, encodeValue } from '../core/codec.ts';
+import { JugqError } from '../core/errors.ts';
+import type { CommandContext } from './commands/base.ts';
+import type { ResultFormat } from './commands/get-command.ts';
+import { exportOf, findByPrefix, readResults, resolveResults } from './find-result.ts';
+import { toJsonValue } from './json-value.ts';
+import { loadJugfile } from './load-jugfile.ts';
+import { allRuns } from './runs.ts';
+import type { Session } from './session.ts';
+
+interface Output {
+  /** Undefined: by where the output goes. */
+  readonly format: ResultFormat | undefined;
+  readonly context: CommandContext;
+}
+
+/** Prints the result of the task whose id begins so. */
+export async function getTask(session: Session, prefix: string, output: Output): Promise<number> {
+  if (existsSync(resolve(session.cwd, prefix))) {
+    throw new JugqError(
+      'USAGE',
+      `${prefix} is a file: name the export to print: jugq get ${prefix} <export>`,
+    );
+  }
+  const id = await findByPrefix(session.project, prefix);
+  const bytes = (await readResults(session.project, new Set([id]))).get(id);
+  if (bytes !== undefined) print(decodeValue(bytes), bytes, output);
+  return 0;
+}
+
+/** Prints an export of a jugfile. Without arguments the jugfile gets those of its newest run. */
+export async function getExport(
+  session: Session,
+  wanted: { readonly jugfile: string; readonly name: string; readonly args: readonly string[] },
+  output: Output,
+): Promise<number> {
+  const { stderr, interrupted } = output.context;
+  const loaded = await loadJugfile(wanted.jugfile, {
+    cwd: session.cwd,
+    args: wanted.args.length > 0 ? wanted.args : await newestArguments(session, wanted.jugfile),
+    external: session.settings.external,
+    onWarning: () => undefined,
+    onProgress: (tasks) => stderr.write(`planning: ${tasks.toString()} tasks so far\n`),
+    signal: interrupted,
+  });
+  const value = await resolveResults(session.project, exportOf(loaded, wanted.name));
+  print(value, undefined, output);
+  return 0;
+}
+
+/** Arguments of the newest run of a jugfile; none if it never had a run. */
+export async function newestArguments(
+  session: Session,
+  jugfile: string,
+): Promise<readonly string[]> {
+  const runs = await allRuns(session.project);
+  return runs.findLast((each) => each.jugfile === jugfile)?.args ?? [];
+}
+
+function print(value: unknown, stored: Uint8Array | undefined, output: Output): void {
+  const { stdout, stderr } = output.context;
+  const terminal = (stdout as NodeJS.WriteStream).isTTY;
+  switch (output.format ?? (terminal ? 'inspect' : 'json')) {
+    case 'cbor':
+      stdout.write(stored ?? encodeValue(value));
+      return;
+    case 'inspect':
+      stdout.write(`${inspect(value, { colors: terminal, depth: inspectDepth })}\n`);
+      return;
+    case 'json': {
+      const { json, lossy } = toJsonValue(value);
+      stdout.write(`${JSON.stringify(json)}\n`);
+      if (lossy)
+        stderr.write('note: JSON cannot hold all of this value; --format inspect or cbor can\n');
+    }
+  }
+}
+
+const inspectDepth = 8;

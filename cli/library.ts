@@ -1,0 +1,12 @@
+/**
+ * jugq: write an ordinary loop, run it on as many machines as there are, never compute or lose the same result twice.
+ *
+ * This is what `import … from 'jugq'` gives: to a jugfile `task`, to a program `connect` beside it.
+ */
+export { task } from '../core/task.ts';
+export type { Arg, Task, TaskFunction, TaskOptions, Value } from '../core/task.ts';
+export { hashKey } from '../core/canonical.ts';
+export { isJugqError, JugqError } from '../core/errors.ts';
+export type { ErrorCode } from '../core/errors.ts';
+export { connect } from './connect.ts';
+export type { ConnectOptions, Jug, PlanOptions, PlannedRun, RunEnd } from './connect.ts';

@@ -1,0 +1,177 @@
+#!/usr/bin/env node
+/**
+ * The command line: the one place where errors become exit statuses.
+ *
+ * 0 done; 1 tasks failed, the answer is no, time was up, or the server is full; 2 the call or the jugfile is wrong; 3 no
+ * usable server; 70 a bug of ours; 130 and 143 interrupted.
+ */
+import { readFileSync, realpathSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Builtins, Cli, UsageError } from 'clipanion';
+import { JugqError, type ErrorCode } from '../core/errors.ts';
+import type { CommandContext } from './commands/base.ts';
+import { CancelCommand } from './commands/cancel-command.ts';
+import { GetCommand } from './commands/get-command.ts';
+import { PlanCommand } from './commands/plan-command.ts';
+import { RunCommand } from './commands/run-command.ts';
+import { ServerCommand } from './commands/server-command.ts';
+import { StatusCommand } from './commands/status-command.ts';
+import { WaitCommand } from './commands/wait-command.ts';
+import { WorkerCommand } from './commands/worker-command.ts';
+
+const statuses: Record<ErrorCode, number> = {
+  RESULT_MISSING: 1,
+  RUN_FAILED: 1,
+  TIMED_OUT: 1,
+  SERVER_FULL: 1,
+  USAGE: 2,
+  SETTINGS_INVALID: 2,
+  JUGFILE_NOT_FOUND: 2,
+  JUGFILE_SYNTAX: 2,
+  JUGFILE_IMPORT: 2,
+  JUGFILE_THREW: 2,
+  FUNCTION_UNNAMED: 2,
+  FUNCTION_CLASH: 2,
+  FUNCTION_MISSING: 2,
+  ARGUMENT_NOT_HASHABLE: 2,
+  VALUE_NOT_STORABLE: 2,
+  TASK_USED_AS_VALUE: 2,
+  TASK_OUTSIDE_PLAN: 2,
+  UNKNOWN_EXPORT: 2,
+  UNKNOWN_RUN: 2,
+  AMBIGUOUS_ID: 2,
+  VALUE_CORRUPT: 1,
+  FORMAT_UNKNOWN: 3,
+  SERVER_UNREACHABLE: 3,
+  SERVER_REFUSED: 3,
+  SERVER_TOO_OLD: 3,
+  SERVER_NO_JETSTREAM: 3,
+  SERVER_NOT_INSTALLED: 3,
+  SERVER_ON_OTHER_HOST: 3,
+  SERVER_FAILED: 3,
+  STREAM_MISMATCH: 3,
+  INTERRUPTED: 130,
+  BUG: 70,
+};
+
+/** Runs a command line and gives its exit status; never throws. */
+export async function runCli(argv: readonly string[], context: CommandContext): Promise<number> {
+  const cli = makeCli();
+  try {
+    const command = cli.process(normalise(argv), context);
+    return await command.validateAndExecute();
+  } catch (error) {
+    return report(error, { cli, context, debug: argv.includes('--debug') });
+  }
+}
+
+function makeCli(): Cli<CommandContext> {
+  const cli = new Cli<CommandContext>({
+    binaryLabel: 'jugq: run an ordinary loop on as many machines as there are',
+    binaryName: 'jugq',
+    binaryVersion: version(),
+  });
+  const commands = [
+    RunCommand,
+    PlanCommand,
+    WorkerCommand,
+    StatusCommand,
+    GetCommand,
+    WaitCommand,
+    CancelCommand,
+    ServerCommand,
+    Builtins.HelpCommand,
+    Builtins.VersionCommand,
+  ];
+  for (const command of commands) cli.register(command);
+  return cli;
+}
+
+/** clipanion refuses `-j4`. What stands after `--` is the jugfile's. */
+function normalise(argv: readonly string[]): string[] {
+  const end = argv.indexOf('--');
+  const own = end === -1 ? argv : argv.slice(0, end);
+  const rest = end === -1 ? [] : argv.slice(end);
+  return [
+    ...own.flatMap((each) => (/^-j\d+$/.test(each) ? ['-j', each.slice(2)] : [each])),
+    ...rest,
+  ];
+}
+
+interface Reporting {
+  readonly cli: Cli<CommandContext>;
+  readonly context: CommandContext;
+  readonly debug: boolean;
+}
+
+function report(error: unknown, { cli, context, debug }: Reporting): number {
+  const say = (text: string): void => void context.stderr.write(`${text}\n`);
+  if (isUsage(error)) {
+    say(`error: ${usageMessage(error, cli)}`);
+    return 2;
+  }
+  if (error instanceof JugqError) {
+    say(`error: ${error.message}`);
+    if (debug) say(error.stack ?? '');
+    if (error.code === 'INTERRUPTED') return context.interrupted.reason === 'SIGTERM' ? 143 : 130;
+    return statuses[error.code];
+  }
+  say(`error: a bug of jugq: please report it with this stack:`);
+  say(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  return 70;
+}
+
+function isUsage(error: unknown): error is Error {
+  return (
+    error instanceof UsageError ||
+    (error instanceof Error && error.name === 'UnknownSyntaxError') ||
+    (error instanceof Error && error.name === 'AmbiguousSyntaxError')
+  );
+}
+
+/** clipanion's words without its listing of every candidate. */
+function usageMessage(error: Error, _cli: Cli<CommandContext>): string {
+  const [first = ''] = error.message.split('\n');
+  return `${first.replace(/\.$/, '')}: see jugq --help`;
+}
+
+function version(): string {
+  const beside = import.meta.url.endsWith('.ts') ? '../package.json' : '../../package.json';
+  const text = readFileSync(new URL(beside, import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+/** Whether this module is the program and not imported by a test. */
+function isProgram(): boolean {
+  const program = process.argv[1];
+  return program !== undefined && realpathSync(program) === fileURLToPath(import.meta.url);
+}
+
+async function main(): Promise<void> {
+  const interrupted = new AbortController();
+  const aborted = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (interrupted.signal.aborted) aborted.abort(signal);
+      interrupted.abort(signal);
+    });
+  }
+  // A reader that has seen enough (`| head`) is no error.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0);
+    throw error;
+  });
+  const status = await runCli(process.argv.slice(2), {
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    env: process.env,
+    colorDepth: process.stdout.isTTY ? process.stdout.getColorDepth() : 1,
+    cwd: process.cwd(),
+    interrupted: interrupted.signal,
+    aborted: aborted.signal,
+  });
+  process.exit(status);
+}
+
+if (isProgram()) await main();

@@ -1,0 +1,225 @@
+/** `jugq plan`: load, submit, and see that somebody carries on. */
+import { JugqError } from '../core/errors.ts';
+import { idOf } from '../core/graph.ts';
+import type { RunId } from '../core/identifiers.ts';
+import { isOver, type RunRecord } from '../core/records.ts';
+import { state, type RunProgress } from '../core/run-progress.ts';
+import type { CommandContext } from './commands/base.ts';
+import { loadJugfile, type LoadedJugfile } from './load-jugfile.ts';
+import { startProgress } from './progress.ts';
+import { failuresOf, formatFailures, formatSummary, summaryOf } from './report.ts';
+import { activeRuns, wishCancelled } from './runs.ts';
+import type { Session } from './session.ts';
+import { submitRun, survey, type Submitted } from './submit-run.ts';
+import { formatTable } from './table.ts';
+import { watchRun } from './watch-run.ts';
+
+export interface PlanRequest {
+  readonly jugfile: string;
+  readonly args: readonly string[];
+  readonly keepFailed: boolean;
+  readonly replace: boolean;
+  readonly json: boolean;
+  readonly context: CommandContext;
+}
+
+/** A dispatcher that has not begun with a run after this long is named as the one that is waited for. */
+const beginMs = 10_000;
+
+/** Loads the jugfile that a request names. */
+export function loadRequested(session: Session, request: PlanRequest): Promise<LoadedJugfile> {
+  const { stderr, interrupted } = request.context;
+  return loadJugfile(request.jugfile, {
+    cwd: session.cwd,
+    args: request.args,
+    external: session.settings.external,
+    onWarning: (message) => stderr.write(`warning: ${message}\n`),
+    onProgress: (tasks) => stderr.write(`planning: ${tasks.toString()} tasks so far\n`),
+    signal: interrupted,
+  });
+}
+
+/** Submits a loaded jugfile, and says what became of older runs of the same one. */
+export async function submitRequested(
+  session: Session,
+  request: PlanRequest,
+  loaded: LoadedJugfile,
+): Promise<Submitted> {
+  const older = (await activeRuns(session.project)).filter((each) => each.jugfile === loaded.path);
+  const submitted = await submitRun(session.project, loaded, { keepFailed: request.keepFailed });
+  for (const run of older) {
+    if (request.replace) await wishCancelled(session.project, run.id);
+    else if (run.state !== 'planning') {
+      request.context.stderr.write(
+        `run ${run.id} of the same jugfile is still active and goes on: cancel it with jugq cancel ${run.id}, or plan with --replace\n`,
+      );
+    }
+  }
+  return submitted;
+}
+
+/** Publishes what is ready and returns, or waits for the end. */
+export async function planJugfile(
+  session: Session,
+  request: PlanRequest,
+  options: { readonly wait: boolean },
+): Promise<number> {
+  const { context } = request;
+  const startedAt = performance.now();
+  const loaded = await loadRequested(session, request);
+  const submitted = await submitRequested(session, request, loaded);
+  const { id } = submitted.record;
+  if (!request.json) context.stdout.write(`${formatPlanned(submitted)}\n`);
+  if (submitted.complete) {
+    return conclude(session, request, { loaded, record: submitted.record, startedAt });
+  }
+  const dispatcher = session.startDispatcher(() => undefined);
+  try {
+    const record = options.wait
+      ? await waitWithProgress(session, request, id)
+      : await waitForPublished(session, id, context);
+    return await conclude(session, request, { loaded, record, startedAt });
+  } finally {
+    await dispatcher.stop();
+  }
+}
+
+/** Tells what would run and why, and changes nothing. */
+export async function dryRun(session: Session, request: PlanRequest): Promise<number> {
+  const { context } = request;
+  const loaded = await loadRequested(session, request);
+  const id = 'DRYRUN' as RunId;
+  const { progress } = await survey(session.project, loaded, {
+    id,
+    keepFailed: request.keepFailed,
+  });
+  const plans = reasonsOf(progress);
+  if (request.json) {
+    context.stdout.write(`${JSON.stringify({ kind: 'dry-run', tasks: plans })}\n`);
+    return 0;
+  }
+  context.stdout.write(
+    `${formatTable(['function', 'tasks', 'there', 'would run'], functionRows(progress))}\n`,
+  );
+  for (const { task, why } of plans.slice(0, shownMax)) context.stdout.write(`${task}: ${why}\n`);
+  if (plans.length > shownMax) {
+    context.stdout.write(
+      `… and ${(plans.length - shownMax).toString()} more: see all with --json\n`,
+    );
+  }
+  return 0;
+}
+
+const shownMax = 20;
+
+/** Waits for the end of a run with a live display. */
+export async function waitWithProgress(
+  session: Session,
+  request: PlanRequest,
+  run: RunId,
+): Promise<RunRecord> {
+  const { context, json } = request;
+  const progress = json ? undefined : startProgress(context.stderr as NodeJS.WriteStream);
+  try {
+    return await watchRun(session.project, {
+      run,
+      signal: context.interrupted,
+      onChange: (view) => {
+        progress?.update(view);
+        if (json)
+          context.stdout.write(
+            `${JSON.stringify({ kind: 'progress', ...view.record.functions })}\n`,
+          );
+      },
+    });
+  } finally {
+    progress?.end();
+  }
+}
+
+/** Prints the end of a run and gives the exit status. */
+export async function conclude(
+  session: Session,
+  request: PlanRequest,
+  ended: { readonly loaded: LoadedJugfile; readonly record: RunRecord; readonly startedAt: number },
+): Promise<number> {
+  const { context, json } = request;
+  const summary = summaryOf(ended.record, (performance.now() - ended.startedAt) / 1000);
+  const failures = summary.failed > 0 ? await failuresOf(session.project, ended.loaded.graph) : [];
+  if (failures.length > 0) {
+    context.stderr.write(`${formatFailures(failures, `jugq run ${request.jugfile}`)}\n`);
+  }
+  if (json) context.stdout.write(`${JSON.stringify(summary)}\n`);
+  else if (isOver(ended.record.state)) context.stderr.write(`${formatSummary(summary)}\n`);
+  if (ended.record.state === 'cancelled') {
+    context.stderr.write(`run ${ended.record.id} was cancelled\n`);
+    return 1;
+  }
+  return summary.failed > 0 ? 1 : 0;
+}
+
+/** A dispatcher that is elsewhere may take a moment; the run is stored and begins without us. */
+async function waitForPublished(
+  session: Session,
+  run: RunId,
+  context: CommandContext,
+): Promise<RunRecord> {
+  let last: RunRecord | undefined;
+  try {
+    return await watchRun(session.project, {
+      run,
+      signal: context.interrupted,
+      timeoutMs: beginMs,
+      onChange: ({ record }) => {
+        last = record;
+      },
+      until: (record) => record.epoch > 0 || isOver(record.state),
+    });
+  } catch (error) {
+    if (!(error instanceof JugqError) || error.code !== 'TIMED_OUT' || last === undefined)
+      throw error;
+    context.stderr.write(
+      `run ${run} is stored; its dispatcher has not begun with it yet: see jugq status\n`,
+    );
+    return last;
+  }
+}
+
+function formatPlanned(submitted: Submitted): string {
+  const table = formatTable(
+    ['function', 'tasks', 'there', 'to run'],
+    functionRows(submitted.progress),
+  );
+  return `run ${submitted.record.id}\n${table}${submitted.complete ? '\nnothing to run: every result is there' : ''}`;
+}
+
+function functionRows(progress: RunProgress): (string | number)[][] {
+  const { graph } = progress.plan;
+  const rows = graph.functions.map((each) => ({ name: each.name, tasks: 0, there: 0, run: 0 }));
+  for (let task = 0; task < graph.count; task++) {
+    const row = rows[graph.functionOf[task] ?? 0];
+    if (row === undefined) continue;
+    row.tasks++;
+    if (progress.state[task] === state.finished) row.there++;
+    if (willRun(progress, task)) row.run++;
+  }
+  return rows.map((each) => [each.name, each.tasks, each.there, each.run]);
+}
+
+function willRun(progress: RunProgress, task: number): boolean {
+  const now = progress.state[task];
+  return now === state.ready || now === state.waiting;
+}
+
+function reasonsOf(progress: RunProgress): { task: string; why: string }[] {
+  const { graph } = progress.plan;
+  const all: { task: string; why: string }[] = [];
+  for (let task = 0; task < graph.count; task++) {
+    if (!willRun(progress, task)) continue;
+    const waits = progress.missing[task] ?? 0;
+    const why =
+      waits === 0 ? 'no result yet' : `${waits.toString()} of its dependencies will run first`;
+    all.push({ task: idOf(graph, task), why });
+  }
+  return all;
+}

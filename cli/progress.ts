@@ -1,0 +1,170 @@
+/** The live display of a run: one line a function on a terminal, a plain line now and then elsewhere. */
+import { createLogUpdate } from 'log-update';
+import colors from 'picocolors';
+import { formatDuration } from '../core/duration.ts';
+import { addCounts, type Counts, type RunRecord } from '../core/records.ts';
+import type { RunView } from './watch-run.ts';
+
+export interface Progress {
+  update(view: RunView): void;
+  /** Prints lines above the display. */
+  print(text: string): void;
+  /** Leaves the last state standing. */
+  end(): void;
+}
+
+const barWidth = 24;
+const plainEveryMs = 5000;
+const redrawEveryMs = 100;
+/** A run that nobody works on is told so after this long, and again as often as a plain line. */
+const loneAfterMs = 3000;
+
+/** A display on the stream: live if it is a terminal. */
+export function startProgress(stream: NodeJS.WriteStream): Progress {
+  return stream.isTTY ? liveProgress(stream) : plainProgress(stream);
+}
+
+function liveProgress(stream: NodeJS.WriteStream): Progress {
+  const display = createLogUpdate(stream, { showCursor: true });
+  const pace = startPace();
+  let last: RunView | undefined;
+  const draw = (): void => {
+    if (last !== undefined) display(formatView(last, pace).join('\n'));
+  };
+  const timer = setInterval(draw, redrawEveryMs);
+  return {
+    update(view) {
+      last = view;
+      pace.note(view.record);
+    },
+    print(text) {
+      display.clear();
+      stream.write(text);
+      draw();
+    },
+    end() {
+      clearInterval(timer);
+      draw();
+      display.done();
+    },
+  };
+}
+
+function plainProgress(stream: NodeJS.WriteStream): Progress {
+  const pace = startPace();
+  let last: RunView | undefined;
+  let told = '';
+  const tell = (): void => {
+    if (last === undefined) return;
+    const text = formatLine(last, pace);
+    // Even when nothing has changed: whoever waits sees that somebody does.
+    stream.write(`${text}${text === told ? ' (unchanged)' : ''}\n`);
+    told = text;
+  };
+  const timer = setInterval(tell, plainEveryMs);
+  return {
+    update(view) {
+      last = view;
+      pace.note(view.record);
+    },
+    print(text) {
+      stream.write(text);
+    },
+    end() {
+      clearInterval(timer);
+    },
+  };
+}
+
+/** How fast results come, over the last seconds. */
+interface Pace {
+  note(record: RunRecord): void;
+  perSecond(): number;
+  readonly startedAt: number;
+}
+
+const paceWindowMs = 10_000;
+
+function startPace(): Pace {
+  const startedAt = performance.now();
+  const samples: { at: number; executed: number }[] = [];
+  return {
+    startedAt,
+    note(record) {
+      const at = performance.now();
+      samples.push({ at, executed: record.executed });
+      while (samples.length > 2 && (samples[0]?.at ?? at) < at - paceWindowMs) samples.shift();
+    },
+    perSecond() {
+      const first = samples[0];
+      const last = samples.at(-1);
+      if (first === undefined || last === undefined || last.at - first.at < 200) return 0;
+      return ((last.executed - first.executed) * 1000) / (last.at - first.at);
+    },
+  };
+}
+
+function formatView(view: RunView, pace: Pace): string[] {
+  const names = Object.keys(view.record.functions);
+  const width = Math.max(0, ...names.map((each) => each.length));
+  const lines = names.map((name) => {
+    const counts = view.record.functions[name];
+    return counts === undefined
+      ? ''
+      : formatFunction(name.padEnd(width), counts, runningOf(view, name));
+  });
+  return [...lines, formatTotals(view, pace)];
+}
+
+function formatFunction(name: string, counts: Counts, running: number): string {
+  const total = addCounts([counts]);
+  const all = total.failed + total.blocked + total.waiting + total.ready + total.finished;
+  const filled = all === 0 ? barWidth : Math.floor((counts.finished / all) * barWidth);
+  const bar = colors.green('█'.repeat(filled)) + colors.dim('░'.repeat(barWidth - filled));
+  const notes = [
+    running > 0 ? `${running.toString()} running` : '',
+    counts.failed > 0 ? colors.red(`${counts.failed.toString()} failed`) : '',
+    counts.blocked > 0 ? colors.red(`${counts.blocked.toString()} blocked`) : '',
+  ].filter((each) => each !== '');
+  return `${name} ${bar} ${counts.finished.toString()}/${all.toString()}${notes.map((each) => `  ${each}`).join('')}`;
+}
+
+function formatTotals(view: RunView, pace: Pace): string {
+  const totals = addCounts(Object.values(view.record.functions));
+  const left = totals.waiting + totals.ready;
+  const rate = pace.perSecond();
+  const parts = [
+    `${totals.finished.toString()} done (${view.record.cached.toString()} were there)`,
+    rate > 0 ? `${rate < 10 ? rate.toFixed(1) : Math.round(rate).toString()}/s` : '',
+    rate > 0 && left > 0 ? `about ${formatDuration(Math.round(left / rate) * 1000)} left` : '',
+    ...notesOn(view, pace),
+  ];
+  return parts.filter((each) => each !== '').join('  ');
+}
+
+function formatLine(view: RunView, pace: Pace): string {
+  const totals = addCounts(Object.values(view.record.functions));
+  const all = totals.finished + totals.waiting + totals.ready + totals.failed + totals.blocked;
+  const running = view.workers.reduce((sum, each) => sum + sumOf(each.running), 0);
+  const failed = totals.failed > 0 ? `, ${totals.failed.toString()} failed` : '';
+  const notes = notesOn(view, pace).map((each) => `; ${each}`);
+  return `${totals.finished.toString()}/${all.toString()} tasks finished, ${running.toString()} running${failed}${notes.join('')}`;
+}
+
+/** What keeps a run from moving. */
+function notesOn(view: RunView, pace: Pace): string[] {
+  const notes = view.workers.flatMap((each) => (each.note === undefined ? [] : [each.note]));
+  if (view.record.note !== undefined) notes.push(view.record.note);
+  if (view.workers.length === 0 && performance.now() - pace.startedAt > loneAfterMs) {
+    notes.push('no worker is there: start one with jugq worker');
+  }
+  return [...new Set(notes)];
+}
+
+function runningOf(view: RunView, name: string): number {
+  return view.workers.reduce((sum, each) => sum + (each.running[name] ?? 0), 0);
+}
+
+function sumOf(running: Readonly<Record<string, number>>): number {
+  return Object.values(running).reduce((sum, each) => sum + each, 0);
+}

@@ -1,0 +1,99 @@
+/** How a run ended, for people and for programs. */
+import colors from 'picocolors';
+import type { OpenProject } from '../broker/project.ts';
+import { TaskIndex, type Graph } from '../core/graph.ts';
+import type { TaskId } from '../core/identifiers.ts';
+import { addCounts, decodeRecord, type FailureRecord, type RunRecord } from '../core/records.ts';
+
+/** The last line of `run --json` and `plan --json`. */
+export interface Summary {
+  readonly kind: 'summary';
+  readonly run: string;
+  readonly state: string;
+  readonly tasks: number;
+  readonly executed: number;
+  readonly cached: number;
+  readonly failed: number;
+  readonly blocked: number;
+  readonly published: number;
+  readonly seconds: number;
+}
+
+/** What a run came to. */
+export function summaryOf(record: RunRecord, seconds: number): Summary {
+  const totals = addCounts(Object.values(record.functions));
+  const { failed, blocked } = totals;
+  const tasks = totals.finished + totals.waiting + totals.ready + totals.running + failed + blocked;
+  return {
+    kind: 'summary',
+    run: record.id,
+    state: record.state,
+    tasks,
+    executed: record.executed,
+    cached: record.cached,
+    failed,
+    blocked,
+    published: record.published,
+    seconds: Math.round(seconds * 1000) / 1000,
+  };
+}
+
+/** A summary as a sentence. */
+export function formatSummary(summary: Summary): string {
+  const { tasks, executed, cached, failed, blocked } = summary;
+  const parts = [
+    `${tasks.toString()} tasks: ${executed.toString()} executed`,
+    `${cached.toString()} were there`,
+    ...(failed > 0 ? [colors.red(`${failed.toString()} failed`)] : []),
+    ...(blocked > 0 ? [colors.red(`${blocked.toString()} blocked behind them`)] : []),
+  ];
+  return `${parts.join(', ')} (${summary.seconds.toFixed(1)} s)`;
+}
+
+/** Failure records of the tasks of a graph that failed for good, in the order of declaration. */
+export async function failuresOf(project: OpenProject, graph: Graph): Promise<FailureRecord[]> {
+  const index = new TaskIndex(graph);
+  const entries = await project.failures.list();
+  return entries
+    .flatMap((entry) => {
+      const position = index.find(entry.key as TaskId);
+      if (position === -1 || entry.value === undefined) return [];
+      const record = decodeRecord<FailureRecord>(entry.value, `the failure record of ${entry.key}`);
+      return record.kind === 'final' ? [{ position, record }] : [];
+    })
+    .sort((a, b) => a.position - b.position)
+    .map((each) => each.record);
+}
+
+const shownMax = 10;
+
+/** Each failed task with its error; past ten only how many more. */
+export function formatFailures(failures: readonly FailureRecord[], retryWith: string): string {
+  const shown = failures.slice(0, shownMax).map(formatFailure);
+  const more = failures.length - shown.length;
+  if (more > 0) shown.push(`… and ${more.toString()} more`);
+  shown.push(`Mend what failed and run it again: ${retryWith}`);
+  return shown.join('\n');
+}
+
+function formatFailure(record: FailureRecord): string {
+  const { error, attempt, output } = record;
+  const text = error.stack === '' ? `${error.name}: ${error.message}` : error.stack;
+  const lines = [
+    colors.red(`✗ ${record.task}`) + (attempt > 1 ? ` (${attempt.toString()} attempts)` : ''),
+    ...text.split('\n').map((line) => `  ${line}`),
+  ];
+  if (output !== undefined && output.trim() !== '') {
+    lines.push(
+      '  it printed:',
+      ...output
+        .trimEnd()
+        .split('\n')
+        .slice(-outputLinesMax)
+        .map((line) => `    ${line}`),
+    );
+  }
+  return lines.join('\n');
+}
+
+const outputLinesMax = 5;

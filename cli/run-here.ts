@@ -1,0 +1,131 @@
+/**
+ * `jugq run`: everything on this machine.
+ *
+ * The worker is a child process: a task that takes its process down takes down neither the planner nor the count of
+ * crashes, and the worker is started again.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import type { RunRecord } from '../core/records.ts';
+import type { RunId } from '../core/identifiers.ts';
+import { isInterruption } from './commands/base.ts';
+import {
+  conclude,
+  loadRequested,
+  submitRequested,
+  waitWithProgress,
+  type PlanRequest,
+} from './plan-jugfile.ts';
+import { wishCancelled } from './runs.ts';
+import type { Session } from './session.ts';
+
+/** Plans and executes until nothing is left to do. */
+export async function runHere(session: Session, request: PlanRequest): Promise<number> {
+  const startedAt = performance.now();
+  const worker = superviseWorker(session, request);
+  try {
+    const loaded = await loadRequested(session, request);
+    const submitted = await submitRequested(session, request, loaded);
+    const { id } = submitted.record;
+    if (submitted.complete) {
+      if (!request.json) request.context.stderr.write('nothing to run: every result is there\n');
+      return await conclude(session, request, { loaded, record: submitted.record, startedAt });
+    }
+    const dispatcher = session.startDispatcher(() => undefined);
+    try {
+      const record = await waitOrCancel(session, request, id);
+      return await conclude(session, request, { loaded, record, startedAt });
+    } finally {
+      await dispatcher.stop();
+    }
+  } finally {
+    await worker.stop();
+  }
+}
+
+/** Whoever interrupts `run` wants it to stop: its run is cancelled, its results stay. */
+async function waitOrCancel(
+  session: Session,
+  request: PlanRequest,
+  run: RunId,
+): Promise<RunRecord> {
+  try {
+    return await waitWithProgress(session, request, run);
+  } catch (error) {
+    if (isInterruption(error)) {
+      request.context.stderr.write(
+        'interrupted: finishing what runs; results that are stored stay\n',
+      );
+      await wishCancelled(session.project, run);
+    }
+    throw error;
+  }
+}
+
+interface Supervised {
+  stop(): Promise<void>;
+}
+
+const restartMs = 500;
+/** A worker that ends so soon so often will not do better the next time. */
+const earlyMs = 3000;
+const earlyDeathsMax = 5;
+
+/** Keeps a worker running in a child process until `stop`. */
+function superviseWorker(session: Session, request: PlanRequest): Supervised {
+  const { stderr, aborted } = request.context;
+  let stopped = false;
+  let early = 0;
+  let child = start();
+  function start(): ChildProcess {
+    const startedAt = performance.now();
+    const started = spawn(process.execPath, [...process.execArgv, ...workerCommand(session)], {
+      cwd: session.cwd,
+      env: { ...request.context.env, ...session.childEnvironment },
+      stdio: ['pipe', 'ignore', 'pipe'],
+    });
+    createInterface({ input: started.stderr }).on('line', (line) => stderr.write(`${line}\n`));
+    started.once('exit', (status, signal) => {
+      if (stopped) return;
+      early = performance.now() - startedAt < earlyMs ? early + 1 : 0;
+      const how = signal ?? `status ${String(status)}`;
+      if (early >= earlyDeathsMax) {
+        stderr.write(
+          `the worker ended again (${how}) and is not started any more: start one by hand with jugq worker to see why\n`,
+        );
+        return;
+      }
+      stderr.write(`the worker ended (${how}); starting it again\n`);
+      setTimeout(() => {
+        if (!stopped) child = start();
+      }, restartMs);
+    });
+    return started;
+  }
+  const kill = (): void => void child.kill('SIGKILL');
+  return {
+    async stop() {
+      stopped = true;
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const gone = once(child, 'exit');
+      aborted.addEventListener('abort', kill, { once: true });
+      // The end of its input tells a supervised worker to finish.
+      child.stdin?.end();
+      await gone;
+      aborted.removeEventListener('abort', kill);
+    },
+  };
+}
+
+function workerCommand(session: Session): string[] {
+  const main = import.meta.url.endsWith('.ts') ? './main.ts' : './main.js';
+  return [
+    fileURLToPath(new URL(main, import.meta.url)),
+    'worker',
+    '--supervised',
+    '-j',
+    session.settings.threads.toString(),
+  ];
+}

@@ -1,0 +1,142 @@
+/** `jugq worker`: a worker and a candidate for dispatching in this process, until something ends it. */
+import type { CommandContext } from './commands/base.ts';
+import type { Session } from './session.ts';
+import { activeRuns, isActive, readRun } from './runs.ts';
+import { startWorker } from './start-worker.ts';
+import type { TraceEvent } from '../worker/trace.ts';
+
+export interface WorkRequest {
+  readonly exitWhenDone: boolean;
+  /** A `jugq run` started it, reads its talk, and ends it by closing its standard input. */
+  readonly supervised: boolean;
+  readonly context: CommandContext;
+}
+
+type Ending = 'done' | 'interrupted' | 'aborted' | 'limit' | 'orphaned';
+
+/** Works until it is interrupted, limited or done. */
+export async function workHere(session: Session, request: WorkRequest): Promise<number> {
+  const { settings } = session;
+  const { context } = request;
+  const say = (line: string): void => {
+    context.stderr.write(`${line}\n`);
+  };
+  const ended = new AbortController();
+  const endings: Promise<Ending>[] = [whenAborted(context.interrupted, 'interrupted')];
+  const trace = (event: TraceEvent): void => {
+    const line = describe(event);
+    if (line !== undefined) say(line);
+  };
+  const dispatcher = session.startDispatcher(trace);
+  const worker = await startWorker(session, trace);
+  if (!request.supervised) {
+    const queues = settings.queues.join(', ');
+    say(
+      `worker ${worker.id}: ${settings.threads.toString()} threads, queue ${queues}, project ${settings.project}, ${session.serverName}`,
+    );
+  }
+  if (request.exitWhenDone) endings.push(whenDone(session, ended.signal));
+  if (request.supervised) endings.push(whenClosed(context));
+  if (settings.maxTime !== undefined) endings.push(after(settings.maxTime, ended.signal));
+  if (settings.maxTasks !== undefined)
+    endings.push(worker.limitReached.then(() => 'limit' as const));
+  const ending = await Promise.race(endings);
+  ended.abort();
+  if (ending === 'interrupted' && !request.supervised) {
+    say('finishing what runs; interrupt again to end at once');
+  }
+  const drained = worker.daemon.drain();
+  const aborted = whenAborted(context.aborted, 'aborted');
+  if ((await Promise.race([drained, aborted])) === 'aborted') await worker.daemon.abort();
+  await dispatcher.stop();
+  await worker.close();
+  if (!request.supervised)
+    say(`worker ${worker.id}: ${worker.daemon.begun.toString()} tasks, ${reasons[ending]}`);
+  return 0;
+}
+
+const reasons: Record<Ending, string> = {
+  done: 'nothing is left to do',
+  interrupted: 'interrupted',
+  aborted: 'ended',
+  limit: 'its limit is reached',
+  orphaned: 'its starter is gone',
+};
+
+/** What a person at the worker's terminal wants to know. */
+function describe(event: TraceEvent): string | undefined {
+  switch (event.kind) {
+    case 'trouble':
+      return `trouble: ${event.reason}`;
+    case 'recovered':
+      return 'all is well again';
+    case 'task-failed':
+      return `${event.task} failed${event.final ? '' : ', will be tried again'}: ${event.reason}`;
+    case 'result-refused':
+      return event.why === 'differs'
+        ? `${event.task} gave another result than the one that is stored: the first one counts; is the function deterministic?`
+        : undefined;
+    case 'struck':
+      return `${event.task} may have killed its worker: run by itself (${event.strikes.toString()})`;
+    case 'run-unreadable':
+    case 'dispatcher-failed':
+      return `dispatcher: ${event.reason}`;
+    default:
+      return undefined;
+  }
+}
+
+function whenAborted<E extends Ending>(signal: AbortSignal, ending: E): Promise<E> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(ending);
+    else
+      signal.addEventListener(
+        'abort',
+        () => {
+          resolve(ending);
+        },
+        { once: true },
+      );
+  });
+}
+
+function whenClosed(context: CommandContext): Promise<Ending> {
+  return new Promise((resolve) => {
+    context.stdin.once('end', () => {
+      resolve('orphaned');
+    });
+    context.stdin.once('error', () => {
+      resolve('orphaned');
+    });
+    context.stdin.resume();
+  });
+}
+
+function after(ms: number, signal: AbortSignal): Promise<Ending> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => {
+      resolve('limit');
+    }, ms);
+    signal.addEventListener('abort', () => {
+      clearTimeout(timer);
+    });
+  });
+}
+
+/** Resolves when no run is active: at once if there is none. */
+async function whenDone(session: Session, signal: AbortSignal): Promise<Ending> {
+  const active = new Set((await activeRuns(session.project)).map((each) => each.id));
+  if (active.size === 0) return 'done';
+  return new Promise((resolve) => {
+    const following = session.project.runs.follow(1, (entry) => {
+      const record = readRun(entry);
+      if (record === undefined) return;
+      if (isActive(record)) active.add(record.id);
+      else active.delete(record.id);
+      if (active.size === 0) resolve('done');
+    });
+    signal.addEventListener('abort', () => {
+      following.stop();
+    });
+  });
+}

@@ -1,0 +1,128 @@
+/** The message of the work queue: one task, or several of one function that is known to be quick. */
+import { toBase32 } from './base32.ts';
+import { JugqError } from './errors.ts';
+import { taskId, type RunId, type TaskId } from './identifiers.ts';
+import { pack, requireFormat, unpack } from './wire.ts';
+
+export const parcelFormat = 1;
+
+/** A dependency as a parcel names it. */
+export interface InputReference {
+  readonly id: TaskId;
+  /** Revision of its result when the parcel was published; a cache may serve just that one. */
+  readonly revision: number;
+}
+
+/** Where bytes too large for a message are kept. */
+export interface BlobReference {
+  readonly blob: string;
+  readonly size: number;
+  readonly digest: string;
+}
+
+/** One task of a parcel. */
+export interface ParcelTask {
+  readonly id: TaskId;
+  /** Revision that the put of its result must expect: 0, or that of a delete marker. */
+  readonly expects: number;
+  /** Revision that the put of a failure record must expect. */
+  readonly failureExpects: number;
+  /** 1 for the first try. */
+  readonly attempt: number;
+  readonly arguments: Uint8Array | BlobReference;
+  readonly inputs: readonly InputReference[];
+}
+
+/** One queue message. */
+export interface Parcel {
+  readonly run: RunId;
+  /** Digest of the bundle that has the function. */
+  readonly code: string;
+  readonly functionName: string;
+  readonly fingerprint: string;
+  readonly retries: number;
+  readonly timeoutMs?: number;
+  /** Its function is known to be quick: on its first delivery it may run without a look for its results. */
+  readonly quick: boolean;
+  readonly tasks: readonly ParcelTask[];
+}
+
+/** A parcel as bytes. `hashes` are the 20 bytes of each task's hash, in the order of `tasks`. */
+export function encodeParcel(
+  parcel: Omit<Parcel, 'tasks'>,
+  tasks: readonly (Omit<ParcelTask, 'id'> & { readonly hash: Uint8Array })[],
+): Uint8Array {
+  return pack([
+    parcelFormat,
+    parcel.run,
+    parcel.code,
+    parcel.functionName,
+    parcel.fingerprint,
+    parcel.retries,
+    parcel.timeoutMs ?? 0,
+    parcel.quick,
+    tasks.map((task) => [
+      task.hash,
+      task.expects,
+      task.failureExpects,
+      task.attempt,
+      task.arguments,
+      task.inputs.flatMap((input) => [input.id, input.revision]),
+    ]),
+  ]);
+}
+
+/**
+ * Reads a parcel; its byte strings are views of `bytes`.
+ *
+ * @throws JugqError `FORMAT_UNKNOWN`, `VALUE_CORRUPT`
+ */
+export function decodeParcel(bytes: Uint8Array): Parcel {
+  const fields = unpack(bytes, 'a queue message');
+  if (!Array.isArray(fields)) throw corrupt();
+  requireFormat(fields[0], parcelFormat, 'a queue message');
+  const [, run, code, functionName, fingerprint, retries, timeoutMs, quick, tasks] = fields as [
+    number,
+    RunId,
+    string,
+    string,
+    string,
+    number,
+    number,
+    boolean,
+    [Uint8Array, number, number, number, Uint8Array | BlobReference, (TaskId | number)[]][],
+  ];
+  if (!Array.isArray(tasks) || tasks.length === 0) throw corrupt();
+  return {
+    run,
+    code,
+    functionName,
+    fingerprint,
+    retries,
+    ...(timeoutMs > 0 ? { timeoutMs } : {}),
+    quick,
+    tasks: tasks.map(([hash, expects, failureExpects, attempt, args, inputs]) => ({
+      id: taskId(functionName, toBase32(hash)),
+      expects,
+      failureExpects,
+      attempt,
+      arguments: args,
+      inputs: readInputs(inputs),
+    })),
+  };
+}
+
+function readInputs(flat: readonly (TaskId | number)[]): InputReference[] {
+  const inputs: InputReference[] = [];
+  for (let i = 0; i < flat.length; i += 2) {
+    inputs.push({ id: flat[i] as TaskId, revision: flat[i + 1] as number });
+  }
+  return inputs;
+}
+
+function corrupt(): JugqError {
+  return new JugqError(
+    'VALUE_CORRUPT',
+    'a queue message is not a parcel: it was not written by jugq',
+  );
+}

@@ -1,0 +1,149 @@
+/** The records that jugq keeps as JSON in its buckets, so that any NATS tool shows them. */
+import { JugqError } from './errors.ts';
+import type { RunId, TaskId } from './identifiers.ts';
+import { requireFormat } from './wire.ts';
+
+export const recordFormat = 1;
+
+/** The states of a task that are counted. */
+export const countedStates = [
+  'failed',
+  'blocked',
+  'waiting',
+  'ready',
+  'running',
+  'finished',
+] as const;
+export type CountedState = (typeof countedStates)[number];
+export type Counts = Record<CountedState, number>;
+
+export type RunState =
+  'planning' | 'parked' | 'running' | 'paused' | 'finished' | 'failed' | 'cancelled';
+
+/** One run, as its planner wrote it and the dispatcher keeps it. */
+export interface RunRecord {
+  readonly format: number;
+  readonly id: RunId;
+  readonly state: RunState;
+  /** The jugfile as the planner named it, and where. */
+  readonly jugfile: string;
+  readonly args: readonly string[];
+  readonly host: string;
+  readonly pid: number;
+  /** ISO 8601. */
+  readonly plannedAt: string;
+  readonly endedAt?: string;
+  /** Digest of the bundle. */
+  readonly code: string;
+  /** Name of the stored plan; absent while planning. */
+  readonly plan?: string;
+  /** Last revision of the results when the run was planned: a later result was executed, an earlier one was there. */
+  readonly basis: number;
+  /** By function; `running` is 0 here, workers report it. */
+  readonly functions: Readonly<Record<string, Counts>>;
+  readonly executed: number;
+  readonly cached: number;
+  /** Tasks that a dispatcher has published for this run so far. */
+  readonly published: number;
+  /** Lease under which the record was last written. */
+  readonly epoch: number;
+  /** What keeps the run from moving, if anything does. */
+  readonly note?: string;
+}
+
+/** An error of a user's task, as it is kept. */
+export interface TaskError {
+  readonly name: string;
+  readonly message: string;
+  /** The user's own frames, one a line. */
+  readonly stack: string;
+}
+
+/**
+ * Why a task has no result.
+ *
+ * `retry`: an attempt failed and the next is due at `dueAt`. `final`: it failed for good. `strike`: a worker is about
+ * to try a task that may have killed a worker; if nothing follows, it did.
+ */
+export interface FailureRecord {
+  readonly format: number;
+  readonly kind: 'retry' | 'final' | 'strike';
+  readonly task: TaskId;
+  readonly attempt: number;
+  readonly strikes: number;
+  /** Epoch ms; only of a `retry`. */
+  readonly dueAt?: number;
+  readonly error: TaskError;
+  /** The last of what the task printed. */
+  readonly output?: string;
+  readonly worker: string;
+  /** ISO 8601. */
+  readonly at: string;
+}
+
+/** A worker, as it reports itself. */
+export interface WorkerRecord {
+  readonly format: number;
+  readonly id: string;
+  readonly host: string;
+  readonly pid: number;
+  readonly threads: number;
+  readonly queues: readonly string[];
+  /** ISO 8601. */
+  readonly startedAt: string;
+  /** Tasks that run now, by function. */
+  readonly running: Readonly<Record<string, number>>;
+  /** What keeps it from working, if anything does. */
+  readonly note?: string;
+}
+
+/** Who dispatches. */
+export interface LeaseRecord {
+  readonly format: number;
+  readonly holder: string;
+  readonly host: string;
+  readonly pid: number;
+}
+
+/** Whether a run has come to its end. */
+export function isOver(state: RunState): boolean {
+  return state === 'finished' || state === 'failed' || state === 'cancelled';
+}
+
+/** No task in any state. */
+export function noCounts(): Counts {
+  return { failed: 0, blocked: 0, waiting: 0, ready: 0, running: 0, finished: 0 };
+}
+
+/** Totals over functions. */
+export function addCounts(all: Iterable<Counts>): Counts {
+  const sum = noCounts();
+  for (const counts of all) for (const state of countedStates) sum[state] += counts[state];
+  return sum;
+}
+
+/** A record as bytes. */
+export function encodeRecord(record: { readonly format: number }): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(record));
+}
+
+/**
+ * Reads a record of the kind that the bucket holds.
+ *
+ * @throws JugqError `FORMAT_UNKNOWN`, `VALUE_CORRUPT`
+ */
+export function decodeRecord<R extends { readonly format: number }>(
+  bytes: Uint8Array,
+  what: string,
+): R {
+  let record: unknown;
+  try {
+    record = JSON.parse(new TextDecoder().decode(bytes));
+  } catch (cause) {
+    throw new JugqError('VALUE_CORRUPT', `${what} is not readable: it was not written by jugq`, {
+      cause,
+    });
+  }
+  requireFormat((record as { format?: unknown } | null)?.format, recordFormat, what);
+  return record as R;
+}

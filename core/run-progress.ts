@@ -1,0 +1,338 @@
+/**
+ * How far one run has come: a few facts a task, and the state that follows from them.
+ *
+ *                     ┌──────────── a dependency has no result ◄───────────┐
+ *                     ▼                                                    │
+ *      idle ───► waiting ───► ready ───► queued ───► finished ─ (deleted) ─┘
+ *   (nobody          │          ▲           │
+ *    needs it)       ▼          │           ├──► delayed ─ (retry is due) ─► ready
+ *                 blocked       └─ (lost) ──┴──► failed
+ *          (a dependency failed for good)
+ *
+ * No transition is coded by itself. A fact changes; `settle` derives the state anew, and where that matters to
+ * neighbours (finished or not, failed or blocked or not, demanded or not) it changes their counters and settles them.
+ * So the order, repetition or loss of events can delay a state but never make it contradict the facts.
+ */
+import { invariant } from './errors.ts';
+import { idOf, longestPaths, row, TaskIndex, turnRound, type Rows } from './graph.ts';
+import type { RunId } from './identifiers.ts';
+import type { Plan } from './plan-format.ts';
+import { ReadyTasks } from './ready-tasks.ts';
+import { noCounts, type Counts } from './records.ts';
+
+/** The states, as numbers that fit a byte. */
+export const state = {
+  idle: 0,
+  waiting: 1,
+  ready: 2,
+  queued: 3,
+  delayed: 4,
+  finished: 5,
+  failed: 6,
+  blocked: 7,
+} as const;
+const stateCount = 8;
+
+/** The facts, as bits. */
+export const fact = {
+  /** The last entry of its key is a value. */
+  hasResult: 1,
+  /** A final failure record stands. */
+  failed: 2,
+  /** A retry record stands and is not yet due. */
+  delayed: 4,
+  /** It is in the dispatcher's ledger: published, and nothing more was heard. */
+  queued: 8,
+  /** The user asked for its result (and not only for something that depends on it). */
+  wanted: 16,
+} as const;
+
+/** What is known of the failure record of a task. */
+export interface KnownFailure {
+  readonly revision: number;
+  readonly kind: 'none' | 'retry' | 'final' | 'strike';
+  readonly attempt: number;
+  readonly dueAt: number;
+}
+
+export interface RunProgress {
+  readonly id: RunId;
+  readonly plan: Plan;
+  /** Results with a later revision were executed for this run. */
+  readonly basis: number;
+  readonly index: TaskIndex;
+  readonly dependents: Rows;
+  readonly ready: ReadyTasks;
+  readonly facts: Uint8Array;
+  readonly state: Uint8Array;
+  /** Dependencies without a result. */
+  readonly missing: Uint32Array;
+  /** Dependencies that failed or are blocked. */
+  readonly obstructed: Uint32Array;
+  /** Dependents that are needed and have no result. */
+  readonly demand: Uint32Array;
+  /** Revision of the last entry of the task's key, value or marker; 0: none. */
+  readonly revision: Float64Array;
+  readonly failures: Map<number, KnownFailure>;
+  readonly delayed: Set<number>;
+  /** Tasks by function and state: `counts[function * 8 + state]`. */
+  readonly counts: Int32Array;
+  /** Tasks that left the state `queued` by a change elsewhere; the dispatcher empties it. */
+  readonly unqueued: number[];
+}
+
+/** What the buckets hold of one task when a run is loaded. */
+export interface KnownResult {
+  readonly task: number;
+  readonly revision: number;
+  readonly present: boolean;
+}
+
+/**
+ * A run with what is known of its results and failures.
+ *
+ * @param cost - expected milliseconds of one task, by function name
+ */
+export function startRun(
+  run: { readonly id: RunId; readonly plan: Plan; readonly basis: number },
+  results: Iterable<KnownResult>,
+  failures: Iterable<readonly [task: number, KnownFailure]>,
+  cost: (functionName: string) => number,
+): RunProgress {
+  const { graph } = run.plan;
+  const longest = longestPaths(
+    graph,
+    graph.functions.map((each) => cost(each.name)),
+  );
+  const progress: RunProgress = {
+    ...run,
+    index: new TaskIndex(graph),
+    dependents: turnRound(graph.dependencies),
+    ready: new ReadyTasks(longest, graph.functions.length),
+    facts: new Uint8Array(graph.count).fill(fact.wanted),
+    state: new Uint8Array(graph.count),
+    missing: new Uint32Array(graph.count),
+    obstructed: new Uint32Array(graph.count),
+    demand: new Uint32Array(graph.count),
+    revision: new Float64Array(graph.count),
+    failures: new Map(),
+    delayed: new Set(),
+    counts: new Int32Array(graph.functions.length * stateCount),
+    unqueued: [],
+  };
+  for (const { task, revision, present } of results) {
+    progress.revision[task] = revision;
+    if (present) setBit(progress, task, fact.hasResult, true);
+  }
+  for (const [task, failure] of failures) noteFailure(progress, task, failure);
+  deriveAll(progress);
+  return progress;
+}
+
+/** Whether the fact holds. */
+export function holds(run: RunProgress, task: number, bit: number): boolean {
+  return ((run.facts[task] ?? 0) & bit) !== 0;
+}
+
+/** Changes one fact and everything that follows from it. */
+export function setFact(run: RunProgress, task: number, bit: number, value: boolean): void {
+  if (holds(run, task, bit) === value) return;
+  const demandedBefore = demands(run, task);
+  setBit(run, task, bit, value);
+  const pending = [task];
+  if (demandedBefore !== demands(run, task)) changeDemand(run, task, pending);
+  settle(run, pending);
+}
+
+/** Writes down what is known of a failure record and sets the facts that follow. */
+export function learnFailure(run: RunProgress, task: number, failure: KnownFailure): void {
+  noteFailure(run, task, failure);
+  settle(run, [task]);
+}
+
+/** Lets the retries go that are due at `now` (epoch ms). */
+export function wakeDelayed(run: RunProgress, now: number): void {
+  for (const task of [...run.delayed]) {
+    if ((run.failures.get(task)?.dueAt ?? 0) > now) continue;
+    run.delayed.delete(task);
+    setFact(run, task, fact.delayed, false);
+  }
+}
+
+/** When the next retry is due, epoch ms; Infinity if none is. */
+export function nextDue(run: RunProgress): number {
+  let next = Infinity;
+  for (const task of run.delayed) next = Math.min(next, run.failures.get(task)?.dueAt ?? 0);
+  return next;
+}
+
+/** Number of tasks in a state. */
+export function countIn(run: RunProgress, wanted: number): number {
+  let sum = 0;
+  for (let at = wanted; at < run.counts.length; at += stateCount) sum += run.counts[at] ?? 0;
+  return sum;
+}
+
+/** Whether nothing is left that could still run. */
+export function isComplete(run: RunProgress): boolean {
+  const { waiting, ready, queued, delayed } = state;
+  return [waiting, ready, queued, delayed].every((each) => countIn(run, each) === 0);
+}
+
+/** Counts by function, in the words that users see. */
+export function countsByFunction(run: RunProgress): Record<string, Counts> {
+  const all: Record<string, Counts> = {};
+  run.plan.graph.functions.forEach((fn, position) => {
+    const of = (each: number): number => run.counts[position * stateCount + each] ?? 0;
+    all[fn.name] = {
+      ...noCounts(),
+      failed: of(state.failed),
+      blocked: of(state.blocked),
+      waiting: of(state.waiting) + of(state.delayed),
+      ready: of(state.ready) + of(state.queued),
+      finished: of(state.finished),
+    };
+  });
+  return all;
+}
+
+/** How many results were made for this run, and how many were there before it. */
+export function executedAndCached(run: RunProgress): { executed: number; cached: number } {
+  let executed = 0;
+  let cached = 0;
+  for (let task = 0; task < run.plan.graph.count; task++) {
+    if (!holds(run, task, fact.hasResult)) continue;
+    if ((run.revision[task] ?? 0) > run.basis) executed++;
+    else cached++;
+  }
+  return { executed, cached };
+}
+
+/**
+ * Asserts that states and counters are what the facts say.
+ *
+ * @throws JugqError `BUG`, with the story of the task
+ */
+export function validateRun(run: RunProgress): void {
+  const kept = {
+    state: run.state.slice(),
+    missing: run.missing.slice(),
+    obstructed: run.obstructed.slice(),
+    demand: run.demand.slice(),
+    counts: run.counts.slice(),
+  };
+  deriveAll(run);
+  for (const key of ['state', 'missing', 'obstructed', 'demand'] as const) {
+    for (let task = 0; task < run.plan.graph.count; task++) {
+      invariant(
+        kept[key][task] === run[key][task],
+        `${idOf(run.plan.graph, task)}: ${key} is ${String(kept[key][task])}, the facts ${String(run.facts[task])} say ${String(run[key][task])}`,
+      );
+    }
+  }
+  kept.counts.forEach((count, at) => {
+    invariant(count === run.counts[at], `count ${at.toString()} of run ${run.id} is off`);
+  });
+}
+
+/** Everything derived, from the facts alone: demand against the order of declaration, the rest along it. */
+function deriveAll(run: RunProgress): void {
+  const { graph } = run.plan;
+  run.missing.fill(0);
+  run.obstructed.fill(0);
+  run.demand.fill(0);
+  run.counts.fill(0);
+  for (let task = graph.count - 1; task >= 0; task--) {
+    if (!demands(run, task)) continue;
+    for (const dependency of row(graph.dependencies, task)) add(run.demand, dependency, 1);
+  }
+  for (let task = 0; task < graph.count; task++) {
+    for (const dependency of row(graph.dependencies, task)) {
+      const theirs = run.state[dependency] ?? 0;
+      if (theirs !== state.finished) add(run.missing, task, 1);
+      if (obstructs(theirs)) add(run.obstructed, task, 1);
+    }
+    const next = derive(run, task);
+    run.state[task] = next;
+    add(run.counts, countAt(run, task, next), 1);
+    if (next === state.ready) run.ready.push(graph.functionOf[task] ?? 0, task);
+  }
+}
+
+function settle(run: RunProgress, pending: number[]): void {
+  for (let task = pending.pop(); task !== undefined; task = pending.pop()) {
+    const before = run.state[task] ?? 0;
+    const after = derive(run, task);
+    if (before === after) continue;
+    run.state[task] = after;
+    add(run.counts, countAt(run, task, before), -1);
+    add(run.counts, countAt(run, task, after), 1);
+    if (after === state.ready) run.ready.push(run.plan.graph.functionOf[task] ?? 0, task);
+    if (before === state.queued) run.unqueued.push(task);
+    const finished = Number(after === state.finished) - Number(before === state.finished);
+    const obstructing = Number(obstructs(after)) - Number(obstructs(before));
+    if (finished === 0 && obstructing === 0) continue;
+    for (const dependent of row(run.dependents, task)) {
+      add(run.missing, dependent, -finished);
+      add(run.obstructed, dependent, obstructing);
+      pending.push(dependent);
+    }
+  }
+}
+
+/** Walks down the dependencies after `task` began or ceased to demand them. */
+function changeDemand(run: RunProgress, task: number, pending: number[]): void {
+  const changed = [task];
+  for (let each = changed.pop(); each !== undefined; each = changed.pop()) {
+    const change = demands(run, each) ? 1 : -1;
+    for (const dependency of row(run.plan.graph.dependencies, each)) {
+      const before = demands(run, dependency);
+      add(run.demand, dependency, change);
+      pending.push(dependency);
+      if (before !== demands(run, dependency)) changed.push(dependency);
+    }
+  }
+}
+
+function derive(run: RunProgress, task: number): number {
+  const facts = run.facts[task] ?? 0;
+  if (facts & fact.hasResult) return state.finished;
+  if (!demands(run, task)) return state.idle;
+  if (facts & fact.failed) return state.failed;
+  if ((run.obstructed[task] ?? 0) > 0) return state.blocked;
+  if ((run.missing[task] ?? 0) > 0) return state.waiting;
+  if (facts & fact.delayed) return state.delayed;
+  return facts & fact.queued ? state.queued : state.ready;
+}
+
+/** A task is needed if it is wanted or something that needs it is; it demands its dependencies while it has no result. */
+function demands(run: RunProgress, task: number): boolean {
+  const facts = run.facts[task] ?? 0;
+  if (facts & fact.hasResult) return false;
+  return (facts & fact.wanted) !== 0 || (run.demand[task] ?? 0) > 0;
+}
+
+function obstructs(each: number): boolean {
+  return each === state.failed || each === state.blocked;
+}
+
+function noteFailure(run: RunProgress, task: number, failure: KnownFailure): void {
+  run.failures.set(task, failure);
+  setBit(run, task, fact.failed, failure.kind === 'final');
+  setBit(run, task, fact.delayed, failure.kind === 'retry');
+  if (failure.kind === 'retry') run.delayed.add(task);
+  else run.delayed.delete(task);
+}
+
+function setBit(run: RunProgress, task: number, bit: number, value: boolean): void {
+  const facts = run.facts[task] ?? 0;
+  run.facts[task] = value ? facts | bit : facts & ~bit;
+}
+
+function countAt(run: RunProgress, task: number, each: number): number {
+  return (run.plan.graph.functionOf[task] ?? 0) * stateCount + each;
+}
+
+function add(array: Uint32Array | Int32Array, at: number, change: number): void {
+  array[at] = (array[at] ?? 0) + change;
+}

@@ -1,0 +1,97 @@
+/** A cluster of real servers with JetStream on loopback, for tests of replicas. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { connect, type NatsConnection } from 'nats';
+import { freePorts } from './server-process.ts';
+import { startServer, type TestServer } from './servers.ts';
+
+/** Servers that know each other; they end with the scope of `await using`. */
+export interface TestCluster extends AsyncDisposable {
+  readonly servers: readonly TestServer[];
+  readonly urls: readonly string[];
+  /** The server that leads a stream now; waits for one if there is none. */
+  readonly leaderOf: (stream: string) => Promise<TestServer>;
+}
+
+const leaderMs = 60_000;
+
+/**
+ * Starts `size` servers, and returns when they have a leader for JetStream.
+ *
+ * @throws Error if none was elected within a minute
+ */
+export async function startCluster(
+  size: number,
+  options: { readonly binary?: string; readonly config?: string } = {},
+): Promise<TestCluster> {
+  const ports = await freePorts(size);
+  const routes = ports.map((port) => `nats://127.0.0.1:${port.toString()}`).join(', ');
+  const started = await Promise.allSettled(
+    ports.map((port, index) =>
+      startServer({
+        ...options,
+        name: `n${(index + 1).toString()}`,
+        config: `cluster { name: test, host: 127.0.0.1, port: ${port.toString()}, routes: [${routes}] }\n${options.config ?? ''}`,
+      }),
+    ),
+  );
+  const servers = started.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+  const remove = async (): Promise<void> => {
+    await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()));
+  };
+  const urls = servers.map((server) => server.url);
+  try {
+    for (const each of started) if (each.status === 'rejected') throw each.reason;
+    await asking(urls, 'a leader for JetStream', size, async (connection) => {
+      await connection.jetstreamManager({ timeout: 1000 });
+      return true;
+    });
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+  return {
+    servers,
+    urls,
+    leaderOf: (stream) =>
+      asking(urls, `a leader of the stream ${stream}`, 1, async (connection) => {
+        const manager = await connection.jetstreamManager({ timeout: 1000, checkAPI: false });
+        const leader = (await manager.streams.info(stream)).cluster?.leader;
+        return servers.find((server) => server.name === leader);
+      }),
+    [Symbol.asyncDispose]: remove,
+  };
+}
+
+/** Asks again until the first `count` servers have answered; an error counts as not yet. */
+async function asking<T>(
+  urls: readonly string[],
+  what: string,
+  count: number,
+  ask: (connection: NatsConnection) => Promise<T | undefined>,
+): Promise<T> {
+  const until = performance.now() + leaderMs;
+  let answered = 0;
+  let problem: unknown;
+  for (;;) {
+    // One that is dead or paused must not keep us from asking the others.
+    const servers = count === 1 ? [...urls] : [urls[answered] ?? ''];
+    try {
+      const connection = await connect({ servers, reconnect: false, timeout: 1000 });
+      try {
+        const answer = await ask(connection);
+        if (answer !== undefined && ++answered === count) return answer;
+        if (answer !== undefined) continue;
+      } finally {
+        await connection.close();
+      }
+    } catch (error) {
+      problem = error;
+    }
+    if (performance.now() > until) {
+      throw new Error(`the cluster did not get ${what} within ${leaderMs.toString()} ms`, {
+        cause: problem,
+      });
+    }
+    await delay(50);
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * The thread that evaluates one jugfile once: it imports the bundle while a recording stands in the context, calls its
+ * default export if that is a function, and hands the graph over.
+ */
+import { existsSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
+import { parentPort, workerData } from 'node:worker_threads';
+import { encodeArguments } from '../core/codec.ts';
+import { invariant, JugqError } from '../core/errors.ts';
+import { installJugfileApi } from '../core/jugfile-api.ts';
+import { Recording } from '../core/recording.ts';
+import { formatUserError, userFrames } from '../core/stack.ts';
+import { currentEvaluation, definitionOf, TaskHandle } from '../core/task.ts';
+import type { EncodedExport, EvaluateReply, EvaluateRequest } from './evaluate-protocol.ts';
+import { captureOutput } from './user-output.ts';
+
+invariant(parentPort !== null, 'the evaluation runs in a thread');
+const port = parentPort;
+const request = workerData as EvaluateRequest;
+
+process.setSourceMapsEnabled(true);
+captureOutput(() => ({ mark: 'jugfile' }));
+installJugfileApi();
+process.on('uncaughtException', fail);
+process.on('unhandledRejection', fail);
+
+const recording = new Recording(new Int32Array(request.progress));
+try {
+  send(await currentEvaluation.run(recording, evaluate));
+} catch (error) {
+  fail(error);
+}
+
+async function evaluate(): Promise<EvaluateReply> {
+  const module = (await import(pathToFileURL(request.file).href)) as Record<string, unknown>;
+  const { default: main, ...named } = module;
+  const exports = new Map(Object.entries(named));
+  if (typeof main === 'function' && definitionOf(main) === undefined) {
+    const returned: unknown = await (main as (args: readonly string[]) => unknown)(request.args);
+    if (returned instanceof TaskHandle || typeof returned !== 'object')
+      exports.set('default', returned);
+    else for (const [name, value] of Object.entries(returned ?? {})) exports.set(name, value);
+  } else if (main !== undefined) {
+    exports.set('default', main);
+  }
+  const functions = recording.functions.map((each) => [each.name, each.run.toString()] as const);
+  return {
+    kind: 'evaluated',
+    graph: recording.graph(),
+    sources: new Map(functions),
+    exports: new Map([...exports].map(([name, value]) => [name, encodeExport(name, value)])),
+  };
+}
+
+function encodeExport(name: string, value: unknown): EncodedExport {
+  if (typeof value === 'function') return { kind: 'unsupported', why: `${name} is a function` };
+  try {
+    const bytes = encodeArguments([value], (each) =>
+      each instanceof TaskHandle ? each.declared.position : definitionOf(each)?.name,
+    );
+    return { kind: 'value', bytes };
+  } catch (error) {
+    if (!(error instanceof JugqError)) throw error;
+    return { kind: 'unsupported', why: error.message };
+  }
+}
+
+function fail(error: unknown): void {
+  const options = { directory: request.directory, exists: existsSync };
+  if (error instanceof JugqError) {
+    const [frame] = userFrames(error.stack ?? '', options);
+    const place = frame === undefined ? '' : `\n    ${frame}`;
+    send({ kind: 'failed', code: error.code, message: error.message + place });
+  } else {
+    send({ kind: 'failed', code: 'JUGFILE_THREW', message: formatUserError(error, options) });
+  }
+}
+
+function send(reply: EvaluateReply): void {
+  const transfer =
+    reply.kind === 'evaluated'
+      ? [
+          reply.graph.hashes.buffer,
+          reply.graph.functionOf.buffer,
+          reply.graph.dependencies.start.buffer,
+          reply.graph.dependencies.items.buffer,
+          reply.graph.argumentStart.buffer,
+          reply.graph.argumentBytes.buffer,
+        ]
+      : [];
+  port.postMessage(reply, transfer as ArrayBuffer[]);
+}

@@ -1,0 +1,126 @@
+/**
+ * The parcels that a worker has taken: kept alive by heartbeats, acknowledged when each of their tasks is settled.
+ *
+ * After its ack wait without a heartbeat (the process was stopped, the laptop slept) a parcel is another's: nothing more
+ * is sent for it, since a late answer would hit the newer delivery.
+ */
+import type { Delivery, Pulse } from '../broker/pull.ts';
+import type { Parcel } from '../core/parcel.ts';
+
+/** A parcel in this worker's hands. */
+export interface HeldParcel {
+  readonly delivery: Delivery & Pulse;
+  readonly parcel: Parcel;
+  readonly takenAt: number;
+  /** Tasks without a result, failure record or other end. */
+  left: number;
+  /** At least one of its tasks has begun. */
+  started: boolean;
+  /** When the last heartbeat was sent, on the monotonic clock. */
+  aliveAt: number;
+  /** Handed back, or another's by now. */
+  gone: boolean;
+}
+
+export interface HeldOptions {
+  readonly ackWaitMs: number;
+  /** Sends a heartbeat for a delivery; on a connection that large results do not delay. */
+  readonly beat: (replySubject: string) => void;
+  /** Whether the worker still hears the queue; a deaf one must not look alive. */
+  readonly isDeaf: () => boolean;
+  readonly onAcked: (held: HeldParcel) => void;
+}
+
+/** Of an ack wait: how often heartbeats are sent, and after how long without one a parcel is another's. */
+const beatShare = 1 / 3;
+const lostShare = 0.9;
+
+export class HeldParcels {
+  readonly #held = new Set<HeldParcel>();
+  readonly #options: HeldOptions;
+  readonly #timer: NodeJS.Timeout;
+  #waiting: (() => void)[] = [];
+
+  constructor(options: HeldOptions) {
+    this.#options = options;
+    this.#timer = setInterval(() => {
+      this.#beat();
+    }, options.ackWaitMs * beatShare);
+  }
+
+  get size(): number {
+    return this.#held.size;
+  }
+
+  take(delivery: Delivery & Pulse, parcel: Parcel): HeldParcel {
+    const now = performance.now();
+    const held: HeldParcel = {
+      delivery,
+      parcel,
+      takenAt: now,
+      left: parcel.tasks.length,
+      started: false,
+      aliveAt: now,
+      gone: false,
+    };
+    this.#held.add(held);
+    return held;
+  }
+
+  /** One more task has come to its end; the last one acknowledges the parcel. */
+  settle(held: HeldParcel): void {
+    held.left--;
+    if (held.left > 0) return;
+    const late = performance.now() - held.aliveAt > this.#options.ackWaitMs * lostShare;
+    if (!held.gone && !late) held.delivery.ack();
+    this.#remove(held);
+    this.#options.onAcked(held);
+  }
+
+  /** Gives a parcel back to the queue, at once or after a delay. */
+  handBack(held: HeldParcel, delayMs = 0): void {
+    const late = performance.now() - held.aliveAt > this.#options.ackWaitMs * lostShare;
+    if (!held.gone && !late) held.delivery.handBack(delayMs);
+    held.gone = true;
+    this.#remove(held);
+  }
+
+  /** Parcels of which nothing has begun, and that were taken before this moment of the monotonic clock. */
+  untouched(before: number): HeldParcel[] {
+    return [...this.#held].filter((each) => !each.started && each.takenAt < before);
+  }
+
+  /** All parcels. */
+  all(): HeldParcel[] {
+    return [...this.#held];
+  }
+
+  /** Resolves when nothing is held. */
+  async empty(): Promise<void> {
+    while (this.#held.size > 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  #remove(held: HeldParcel): void {
+    this.#held.delete(held);
+    if (this.#held.size > 0) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve();
+  }
+
+  #beat(): void {
+    if (this.#options.isDeaf()) return;
+    const now = performance.now();
+    const lost = now - this.#options.ackWaitMs * lostShare;
+    for (const held of this.#held) {
+      if (held.aliveAt < lost) held.gone = true;
+      if (held.gone) continue;
+      held.aliveAt = now;
+      this.#options.beat(held.delivery.replySubject);
+    }
+  }
+}

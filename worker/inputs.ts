@@ -1,0 +1,92 @@
+/**
+ * The results that tasks need: from memory if this worker has seen just that revision lately, else from the server.
+ *
+ * What is kept is bytes; every task decodes its own copy.
+ */
+import { JugqError } from '../core/errors.ts';
+import type { TaskId } from '../core/identifiers.ts';
+import type { InputReference } from '../core/parcel.ts';
+import type { OpenProject } from '../broker/project.ts';
+import type { StoredResult } from '../broker/results.ts';
+
+/** CBOR of a result, or which result is not there: the last entry of its key, if it has one. */
+export type Input =
+  | { readonly kind: 'there'; readonly bytes: Uint8Array }
+  | {
+      readonly kind: 'missing';
+      readonly id: TaskId;
+      readonly revision: number;
+      readonly marked: boolean;
+    };
+
+const cacheBytesMax = 64 * 1024 * 1024;
+/** A larger one would push out too many others for one that is rarely asked for twice. */
+const cachedBytesMax = 4 * 1024 * 1024;
+
+export class Inputs {
+  readonly #project: OpenProject;
+  readonly #cache = new Map<TaskId, { readonly revision: number; readonly bytes: Uint8Array }>();
+  readonly #reading = new Map<TaskId, Promise<Input>>();
+  #bytes = 0;
+
+  constructor(project: OpenProject) {
+    this.#project = project;
+  }
+
+  /** Remembers a result that this worker has just stored. */
+  remember(id: TaskId, revision: number, bytes: Uint8Array): void {
+    if (bytes.length > cachedBytesMax) return;
+    this.#forget(id);
+    this.#cache.set(id, { revision, bytes });
+    this.#bytes += bytes.length;
+    for (const oldest of this.#cache.keys()) {
+      if (this.#bytes <= cacheBytesMax) break;
+      this.#forget(oldest);
+    }
+  }
+
+  /** The input if it is in memory. */
+  cached(reference: InputReference): Uint8Array | undefined {
+    const known = this.#cache.get(reference.id);
+    return known?.revision === reference.revision ? known.bytes : undefined;
+  }
+
+  /** Reads an input; several who want the same one share the reading. */
+  read(reference: InputReference): Promise<Input> {
+    const bytes = this.cached(reference);
+    if (bytes !== undefined) return Promise.resolve({ kind: 'there', bytes });
+    const { id } = reference;
+    const open = this.#reading.get(id) ?? this.#fetch(id).finally(() => this.#reading.delete(id));
+    this.#reading.set(id, open);
+    return open;
+  }
+
+  async #fetch(id: TaskId): Promise<Input> {
+    const quick = await this.#project.results.read(id);
+    // A replica may be late: only the leader's word counts for "not there".
+    const stored = quick?.present === true ? quick : await this.#project.results.readFromLeader(id);
+    if (stored?.present !== true) {
+      return { kind: 'missing', id, revision: stored?.revision ?? 0, marked: stored !== undefined };
+    }
+    return this.#bytesOf(stored);
+  }
+
+  async #bytesOf(stored: StoredResult): Promise<Input> {
+    try {
+      const bytes = await this.#project.results.valueOf(stored);
+      this.remember(stored.id, stored.revision, bytes);
+      return { kind: 'there', bytes };
+    } catch (error) {
+      if (!(error instanceof JugqError) || error.code !== 'VALUE_CORRUPT') throw error;
+      // A result without its blob is no result: it is computed again.
+      return { kind: 'missing', id: stored.id, revision: stored.revision, marked: false };
+    }
+  }
+
+  #forget(id: TaskId): void {
+    const known = this.#cache.get(id);
+    if (known === undefined) return;
+    this.#cache.delete(id);
+    this.#bytes -= known.bytes.length;
+  }
+}

@@ -1,0 +1,13 @@
+/** The entry of a child process that runs one suspect task at a time, away from everything else. */
+import { prepareForUserCode, runBatch } from './run-batch.ts';
+import type { Batch } from './task-protocol.ts';
+
+prepareForUserCode();
+process.on('message', (batch: Batch) => {
+  void runBatch(batch).then((outcomes) => process.send?.(outcomes));
+});
+// The worker is gone: nobody wants the outcome.
+process.on('disconnect', () => process.exit(0));
+// A terminal's Ctrl-C reaches every process: the worker decides what becomes of the task.
+process.on('SIGINT', () => undefined);
+process.on('SIGTERM', () => undefined);

@@ -1,0 +1,85 @@
+/**
+ * Runs suspects: tasks of a message that was delivered before and never answered, one of which may kill its process.
+ *
+ * Each runs in a child process with no other task in it. A child that dies takes nobody along, and says for certain
+ * which task did it.
+ */
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { RunnerDied, timedOut, type Runner } from './task-threads.ts';
+import { threadFile } from './thread-file.ts';
+import { unpackOutcomes, type Batch, type Outcome } from './task-protocol.ts';
+
+/** A runner with one child for each batch that runs at the same time; idle children are used again. */
+export function quarantine(): Runner {
+  const idle: ChildProcess[] = [];
+  const busy = new Set<ChildProcess>();
+  return {
+    async run(batch, timeoutMs) {
+      const child = idle.pop() ?? start();
+      busy.add(child);
+      try {
+        const outcomes = await runIn(child, batch, timeoutMs);
+        idle.push(child);
+        return outcomes;
+      } finally {
+        busy.delete(child);
+      }
+    },
+    async close() {
+      const all = [...idle, ...busy].filter(
+        (each) => each.exitCode === null && each.signalCode === null,
+      );
+      const gone = all.map((child) => once(child, 'exit'));
+      for (const child of all) child.kill('SIGKILL');
+      await Promise.all(gone);
+    },
+  };
+}
+
+function start(): ChildProcess {
+  return fork(fileURLToPath(threadFile('quarantine-child')), {
+    serialization: 'advanced',
+    stdio: ['ignore', 2, 2, 'ipc'],
+  });
+}
+
+async function runIn(
+  child: ChildProcess,
+  batch: Batch,
+  timeoutMs: number | undefined,
+): Promise<Outcome[]> {
+  const settled = new AbortController();
+  const ends = { signal: settled.signal };
+  const died = once(child, 'exit', ends).then(([status, signal]: unknown[]) => {
+    throw signal === null
+      ? new RunnerDied('exit', `it ended its process with process.exit(${String(status)})`)
+      : new RunnerDied('killed', `its process died of ${String(signal)}`);
+  });
+  const replied = once(child, 'message', ends).then(([bytes]: unknown[]) =>
+    unpackOutcomes(bytes as Uint8Array),
+  );
+  const waits = [died, replied];
+  if (timeoutMs !== undefined) waits.push(timeout(child, timeoutMs, settled.signal));
+  try {
+    child.send(batch);
+    return await Promise.race(waits);
+  } finally {
+    settled.abort();
+    // Those that lost the race end with the abort, and nobody waits for them.
+    for (const each of waits) each.catch(() => undefined);
+  }
+}
+
+function timeout(child: ChildProcess, timeoutMs: number, signal: AbortSignal): Promise<Outcome[]> {
+  return new Promise((_resolve, reject) => {
+    const timer = setTimeout(() => {
+      child.kill('SIGKILL');
+      reject(timedOut(timeoutMs));
+    }, timeoutMs);
+    signal.addEventListener('abort', () => {
+      clearTimeout(timer);
+    });
+  });
+}

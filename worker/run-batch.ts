@@ -1,0 +1,183 @@
+/** Runs the user's functions, in whatever thread or process this module is loaded into: one batch at a time. */
+import { hash } from 'node:crypto';
+import { pathToFileURL } from 'node:url';
+import { decodeArguments, decodeValue, encodeValue } from '../core/codec.ts';
+import { JugqError } from '../core/errors.ts';
+import type { TaskId } from '../core/identifiers.ts';
+import { installJugfileApi } from '../core/jugfile-api.ts';
+import type { TaskError } from '../core/records.ts';
+import { formatUserError } from '../core/stack.ts';
+import { currentAttempt, currentEvaluation, definitionOf, type Definition } from '../core/task.ts';
+import {
+  packOutcomes,
+  unpackTasks,
+  type Batch,
+  type Outcome,
+  type RunnableTask,
+} from './task-protocol.ts';
+import { captureOutput, markLines, type OutputTail } from './user-output.ts';
+
+/** The attempt that the asynchronous context belongs to, as this module keeps it. */
+interface Attempt {
+  readonly taskId: TaskId;
+  readonly tail: OutputTail;
+  /** Ends the attempt from outside of its promise; does nothing once it is over. */
+  readonly fail: (error: unknown) => void;
+  over: boolean;
+}
+
+const modules = new Map<string, Promise<ReadonlyMap<string, Definition>>>();
+const attempts = new WeakMap<object, Attempt>();
+
+/** Prepares the thread or process: before any bundle is imported. */
+export function prepareForUserCode(): void {
+  process.setSourceMapsEnabled(true);
+  installJugfileApi();
+  captureOutput(() => {
+    const attempt = attemptNow();
+    return attempt === undefined
+      ? { mark: 'task' }
+      : { mark: shortId(attempt.taskId), tail: attempt.tail };
+  });
+  process.on('uncaughtException', blame);
+  process.on('unhandledRejection', blame);
+}
+
+/**
+ * Runs the tasks of a batch in turn.
+ *
+ * @returns packed outcomes, one for each task in the same order; never rejects for what user code does
+ */
+export async function runBatch(batch: Batch): Promise<Uint8Array> {
+  const outcomes: Outcome[] = [];
+  for (const task of unpackTasks(batch.tasks)) outcomes.push(await runTask(batch, task));
+  return packOutcomes(outcomes);
+}
+
+async function runTask(batch: Batch, task: RunnableTask): Promise<Outcome> {
+  const tail: OutputTail = { text: '' };
+  try {
+    const definition = await findFunction(batch);
+    const inputs = task.inputs;
+    const args = decodeArguments(task.arguments, (reference) =>
+      typeof reference === 'number'
+        ? decodeInput(inputs, reference)
+        : plainFunction(batch, reference),
+    );
+    const startedAt = performance.now();
+    const value = encodeValue(await callUser(definition, args, task.id, tail));
+    const ms = performance.now() - startedAt;
+    return { kind: 'done', ms, value, digest: hash('sha256', value, 'hex').slice(0, 32) };
+  } catch (error) {
+    return { kind: 'failed', error: describe(error), output: tail.text };
+  }
+}
+
+function decodeInput(inputs: readonly Uint8Array[], at: number): unknown {
+  const bytes = inputs[at];
+  if (bytes === undefined) throw new JugqError('BUG', `a parcel lacks the input ${at.toString()}`);
+  return decodeValue(bytes);
+}
+
+/** A task function among the arguments arrives as the plain function. */
+function plainFunction(batch: Batch, name: unknown): unknown {
+  const definition = loaded.get(batch.file)?.get(String(name));
+  if (definition === undefined) throw missing(batch, String(name));
+  return definition.run;
+}
+
+async function findFunction(batch: Batch): Promise<Definition> {
+  let definitions = modules.get(batch.file);
+  if (definitions === undefined) {
+    definitions = importBundle(batch.file);
+    modules.set(batch.file, definitions);
+    // A bundle that could not be loaded (a package is missing) may load when the task is tried again.
+    definitions.catch(() => modules.delete(batch.file));
+  }
+  const found = (await definitions).get(batch.functionName);
+  if (found === undefined) throw missing(batch, batch.functionName);
+  return found;
+}
+
+const loaded = new Map<string, ReadonlyMap<string, Definition>>();
+
+async function importBundle(file: string): Promise<ReadonlyMap<string, Definition>> {
+  const definitions = new Map<string, Definition>();
+  const module = (await currentEvaluation.run(
+    { definitions },
+    () => import(pathToFileURL(file).href),
+  )) as Record<string, unknown>;
+  for (const value of Object.values(module)) {
+    const definition = definitionOf(value);
+    if (definition !== undefined) definitions.set(definition.name, definition);
+  }
+  loaded.set(file, definitions);
+  return definitions;
+}
+
+function missing(batch: Batch, name: string): JugqError {
+  return new JugqError(
+    'FUNCTION_MISSING',
+    `the jugfile declares no task function ${name} when a worker loads it: ${batch.file}: declare it at the top level, not in the plan function and not behind a condition`,
+  );
+}
+
+/** Awaits the user's function, or what goes wrong outside of its promise, whichever ends it first. */
+function callUser(
+  definition: Definition,
+  args: unknown[],
+  taskId: TaskId,
+  tail: OutputTail,
+): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const attempt: Attempt = {
+      taskId,
+      tail,
+      over: false,
+      fail: (error) => {
+        attempt.over = true;
+        reject(error as Error);
+      },
+    };
+    const context = { taskId };
+    attempts.set(context, attempt);
+    currentAttempt.run(context, () => {
+      void new Promise((settle) => {
+        settle(definition.run(...(args as never[])));
+      }).then((value) => {
+        attempt.over = true;
+        resolve(value);
+      }, attempt.fail);
+    });
+  });
+}
+
+function attemptNow(): Attempt | undefined {
+  const context = currentAttempt.getStore();
+  return context && attempts.get(context);
+}
+
+/** An error that nobody caught: its task's failure if that still runs, else only told. */
+function blame(error: unknown): void {
+  const attempt = attemptNow();
+  if (attempt !== undefined && !attempt.over) {
+    attempt.fail(error);
+    return;
+  }
+  const mark = attempt === undefined ? 'task' : `${shortId(attempt.taskId)}, after it had ended`;
+  process.stderr.write(markLines(formatUserError(error), mark));
+}
+
+function describe(error: unknown): TaskError {
+  if (error instanceof JugqError) return { name: error.code, message: error.message, stack: '' };
+  const text = formatUserError(error);
+  const firstLine = text.split('\n', 1)[0] ?? '';
+  const name = /^([A-Za-z_$][\w$.]*)(?:: |$)/.exec(firstLine)?.[1] ?? 'Error';
+  return { name, message: firstLine.replace(`${name}: `, ''), stack: text };
+}
+
+/** Enough of an id to be told from its neighbours by a reader. */
+function shortId(id: TaskId): string {
+  const dot = id.lastIndexOf('.');
+  return id.slice(0, dot + 9);
+}

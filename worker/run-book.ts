@@ -1,0 +1,91 @@
+/** The record of one run, as the dispatcher keeps it: written by compare-and-set, only when something changed. */
+import type { Bucket } from '../broker/bucket.ts';
+import {
+  decodeRecord,
+  encodeRecord,
+  isOver,
+  type RunRecord,
+  type RunState,
+} from '../core/records.ts';
+import { countsByFunction, executedAndCached, type RunProgress } from '../core/run-progress.ts';
+
+export class RunBook {
+  record: RunRecord;
+  /** Absent while the plan is being read. */
+  run: RunProgress | undefined;
+  published: number;
+  note: string | undefined;
+  dirty = false;
+  #revision: number;
+  #ended: RunState | undefined;
+  #writing = false;
+
+  constructor(record: RunRecord, revision: number) {
+    this.record = record;
+    this.published = record.published;
+    this.#revision = revision;
+  }
+
+  /** Takes in what somebody wrote. */
+  see(record: RunRecord, revision: number): void {
+    if (revision <= this.#revision) return;
+    this.#revision = revision;
+    this.record = record;
+  }
+
+  /** The run is over; the next write says so. */
+  end(state: RunState): void {
+    this.#ended = state;
+    this.dirty = true;
+  }
+
+  /**
+   * Writes the record if it changed.
+   *
+   * @param epoch - of the lease; a record of a later epoch is left alone
+   */
+  async write(bucket: Bucket, epoch: number): Promise<void> {
+    if (!this.dirty || this.#writing || isOver(this.record.state)) return;
+    if (this.run === undefined && this.#ended === undefined && this.note === undefined) return;
+    this.#writing = true;
+    try {
+      this.dirty = false;
+      const next = this.#compose(epoch);
+      if (sameBut(next, this.record)) return;
+      const revision = await bucket.put(next.id, encodeRecord(next), this.#revision);
+      if (revision !== undefined) {
+        this.see(next, revision);
+        return;
+      }
+      // Somebody wrote meanwhile: learn their revision and write again unless they dispatch.
+      const entry = await bucket.get(next.id);
+      if (entry?.value === undefined) return;
+      const theirs = decodeRecord<RunRecord>(entry.value, `the record of run ${next.id}`);
+      this.see(theirs, entry.revision);
+      this.dirty = theirs.epoch <= epoch;
+    } finally {
+      this.#writing = false;
+    }
+  }
+
+  #compose(epoch: number): RunRecord {
+    const { note: _previous, ...record } = this.record;
+    const state = this.#ended ?? 'running';
+    return {
+      ...record,
+      state,
+      epoch,
+      published: this.published,
+      ...(this.run === undefined
+        ? {}
+        : { functions: countsByFunction(this.run), ...executedAndCached(this.run) }),
+      ...(this.#ended === undefined ? {} : { endedAt: new Date().toISOString() }),
+      ...(this.note === undefined ? {} : { note: this.note }),
+    };
+  }
+}
+
+/** Equal apart from the time of the end. */
+function sameBut(a: RunRecord, b: RunRecord): boolean {
+  return JSON.stringify({ ...a, endedAt: '' }) === JSON.stringify({ ...b, endedAt: '' });
+}

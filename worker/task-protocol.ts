@@ -1,0 +1,64 @@
+/** What crosses between a worker and the threads and children that run tasks. */
+import { JugqError } from '../core/errors.ts';
+import type { TaskId } from '../core/identifiers.ts';
+import type { TaskError } from '../core/records.ts';
+import { pack, unpack } from '../core/wire.ts';
+
+/** Tasks of one function, to be run one after another. */
+export interface Batch {
+  /** The bundle, on disk. */
+  readonly file: string;
+  readonly functionName: string;
+  /** Packed: see `packTasks`. One buffer crosses to a thread far more cheaply than many. */
+  readonly tasks: Uint8Array;
+}
+
+/** A task with all that it needs. */
+export interface RunnableTask {
+  readonly id: TaskId;
+  /** CBOR of the arguments. */
+  readonly arguments: Uint8Array;
+  /** CBOR of the dependencies' results, in the order of the references in the arguments. */
+  readonly inputs: readonly Uint8Array[];
+}
+
+/** What became of one attempt. */
+export type Outcome =
+  | {
+      readonly kind: 'done';
+      readonly ms: number;
+      readonly value: Uint8Array;
+      readonly digest: string;
+    }
+  | { readonly kind: 'failed'; readonly error: TaskError; readonly output: string };
+
+/** Tasks as one buffer. */
+export function packTasks(tasks: readonly RunnableTask[]): Uint8Array {
+  return pack(tasks.map((task) => [task.id, task.arguments, task.inputs]));
+}
+
+/** The tasks in a buffer; their bytes are views of it. */
+export function unpackTasks(bytes: Uint8Array): RunnableTask[] {
+  const tasks = unpack(bytes, 'a batch of tasks') as [TaskId, Uint8Array, Uint8Array[]][];
+  return tasks.map(([id, args, inputs]) => ({ id, arguments: args, inputs }));
+}
+
+/** Outcomes as one buffer. */
+export function packOutcomes(outcomes: readonly Outcome[]): Uint8Array {
+  return pack(
+    outcomes.map((each) =>
+      each.kind === 'done' ? [each.ms, each.value, each.digest] : [each.error, each.output],
+    ),
+  );
+}
+
+/** The outcomes in a buffer; their bytes are views of it. */
+export function unpackOutcomes(bytes: Uint8Array): Outcome[] {
+  const outcomes = unpack(bytes, 'the outcomes of a batch');
+  if (!Array.isArray(outcomes)) throw new JugqError('BUG', 'a batch gave no outcomes');
+  return (outcomes as ([number, Uint8Array, string] | [TaskError, string])[]).map((each) =>
+    each.length === 3
+      ? { kind: 'done', ms: each[0], value: each[1], digest: each[2] }
+      : { kind: 'failed', error: each[0], output: each[1] },
+  );
+}

@@ -1,0 +1,85 @@
+/** The threads of a worker that run tasks. */
+import { fileURLToPath } from 'node:url';
+import { Piscina } from 'piscina';
+import { threadFile } from './thread-file.ts';
+import { unpackOutcomes, type Batch, type Outcome } from './task-protocol.ts';
+
+/** A batch that ended without outcomes, because its thread or process did. */
+export class RunnerDied extends Error {
+  /** `killed`: a whole process ended by a signal; `aborted`: we ended it. */
+  readonly kind: 'timeout' | 'memory' | 'exit' | 'killed' | 'aborted';
+
+  constructor(kind: RunnerDied['kind'], message: string) {
+    super(message);
+    this.name = 'RunnerDied';
+    this.kind = kind;
+  }
+}
+
+/** Something that runs batches. */
+export interface Runner {
+  /** @throws RunnerDied */
+  run(batch: Batch, timeoutMs: number | undefined): Promise<Outcome[]>;
+  /** Ends whatever runs. */
+  close(): Promise<void>;
+}
+
+/** Threads for at most `threads` batches at a time. */
+export function taskThreads(threads: number): Runner {
+  const pool = new Piscina({
+    filename: fileURLToPath(threadFile('task-thread')),
+    name: 'runBatch',
+    minThreads: threads,
+    maxThreads: threads,
+    // With 'sync' a thread sleeps between batches without its event loop: timers that a task left behind would freeze.
+    atomics: 'disabled',
+  });
+  // Deaths of threads reach whoever waits for the batch.
+  pool.on('error', () => undefined);
+  return {
+    run: (batch, timeoutMs) => runIn(pool, batch, timeoutMs),
+    close: () => pool.destroy(),
+  };
+}
+
+async function runIn(
+  pool: Piscina,
+  batch: Batch,
+  timeoutMs: number | undefined,
+): Promise<Outcome[]> {
+  const abort = new AbortController();
+  const timer =
+    timeoutMs === undefined
+      ? undefined
+      : setTimeout(() => {
+          abort.abort();
+        }, timeoutMs);
+  try {
+    const options = timeoutMs === undefined ? {} : { signal: abort.signal };
+    return unpackOutcomes((await pool.run(batch, options)) as Uint8Array);
+  } catch (error) {
+    throw asDeath(error, abort.signal.aborted ? timeoutMs : undefined);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function asDeath(error: unknown, timeoutMs: number | undefined): unknown {
+  if (timeoutMs !== undefined) return timedOut(timeoutMs);
+  if (!(error instanceof Error)) return error;
+  if ((error as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY') {
+    return new RunnerDied('memory', 'it ran out of memory');
+  }
+  const status = /exit.*?code:? *(\d+)/i.exec(error.message)?.[1];
+  if (status !== undefined) {
+    return new RunnerDied('exit', `it ended its thread with process.exit(${status})`);
+  }
+  return /terminat|destroy/i.test(error.message)
+    ? new RunnerDied('aborted', 'it was ended')
+    : error;
+}
+
+/** What an attempt that took too long is told. */
+export function timedOut(timeoutMs: number): RunnerDied {
+  return new RunnerDied('timeout', `it took longer than its timeout of ${timeoutMs.toString()} ms`);
+}

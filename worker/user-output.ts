@@ -1,0 +1,60 @@
+/**
+ * What user code prints, in a thread: to the process's stderr at once, each line marked with who printed it.
+ *
+ * Written from the thread itself: a task that floods stdout slows itself down and not the worker, and what it printed
+ * is there even if the process dies a moment later.
+ */
+import { writeSync } from 'node:fs';
+
+/** What has been printed: the last so many characters. */
+export interface OutputTail {
+  text: string;
+}
+
+const tailMax = 4000;
+
+/**
+ * Sends what the thread prints to stderr.
+ *
+ * @param speaker - who prints now: the mark of the lines, and where to keep their tail
+ */
+export function captureOutput(
+  speaker: () => { readonly mark: string; readonly tail?: OutputTail },
+): void {
+  const write = (chunk: unknown, ...rest: unknown[]): boolean => {
+    const text = typeof chunk === 'string' ? chunk : Buffer.from(chunk as Uint8Array).toString();
+    const { mark, tail } = speaker();
+    if (tail !== undefined) tail.text = (tail.text + text).slice(-tailMax);
+    writeAll(markLines(text, mark));
+    const done = rest.find((each): each is () => void => typeof each === 'function');
+    if (done !== undefined) queueMicrotask(done);
+    return true;
+  };
+  process.stdout.write = write;
+  process.stderr.write = write;
+}
+
+/** A text's lines, each marked; a text that does not end in a new line gets one. */
+export function markLines(text: string, mark: string): string {
+  const body = text.endsWith('\n') ? text.slice(0, -1) : text;
+  return body
+    .split('\n')
+    .map((line) => `[${mark}] ${line}\n`)
+    .join('');
+}
+
+const fullPipeWaitMs = 5;
+const sleeper = new Int32Array(new SharedArrayBuffer(4));
+
+/** A pipe that is full or gone must not break the task that prints. */
+function writeAll(text: string): void {
+  let rest = Buffer.from(text);
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(2, rest));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return;
+      Atomics.wait(sleeper, 0, 0, fullPipeWaitMs);
+    }
+  }
+}
