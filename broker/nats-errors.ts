@@ -38,8 +38,11 @@ const fullCodes: ReadonlySet<number> = new Set([
 const transientCodes: ReadonlySet<number> = new Set([
   10004, 10007, 10008, 10009, 10118, 10119, 10158, 10163, 10167,
 ]);
-/** Consumer, message, sequence, stream, consumer again. */
-const missingCodes: ReadonlySet<number> = new Set([10014, 10037, 10043, 10059, 10149]);
+/**
+ * Consumer, message, sequence, stream, consumer again. 10057 is a failed delete, which where deleting is allowed means
+ * that the message was the stream's last and is gone, or was never there.
+ */
+const missingCodes: ReadonlySet<number> = new Set([10014, 10037, 10043, 10057, 10059, 10149]);
 /** For this account, and for the whole server. */
 const noJetStreamCodes: ReadonlySet<number> = new Set([10039, 10076]);
 /** Stream or consumer of this name with another configuration. */

@@ -28,15 +28,11 @@ export type Nearness = 'here' | 'neighbour' | 'past' | 'elsewhere';
 
 const sysctlTimeoutMs = 5000;
 
-/** Where this process runs. */
+let own: Promise<HostMark> | undefined;
+
+/** Where this process runs; looked up once. */
 export async function ownHost(): Promise<HostMark> {
-  const [machine, boot, space] = await Promise.all([
-    readIfThere('/etc/machine-id'),
-    bootId(),
-    // Systems without /proc have one space of process numbers.
-    readlink('/proc/self/ns/pid').catch(() => ''),
-  ]);
-  return { name: hostname(), machine: machine.trim(), boot, space };
+  return (own ??= lookUp());
 }
 
 /** How near another mark is to one's own. */
@@ -56,6 +52,16 @@ export function parseHost(value: unknown): HostMark | undefined {
     typeof boot === 'string' &&
     typeof space === 'string';
   return isMark ? { name, machine, boot, space } : undefined;
+}
+
+async function lookUp(): Promise<HostMark> {
+  const [machine, boot, space] = await Promise.all([
+    readIfThere('/etc/machine-id'),
+    bootId(),
+    // Systems without /proc have one space of process numbers.
+    readlink('/proc/self/ns/pid').catch(() => ''),
+  ]);
+  return { name: hostname(), machine: machine.trim(), boot, space };
 }
 
 async function bootId(): Promise<string> {

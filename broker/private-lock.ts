@@ -79,8 +79,8 @@ async function breakLock(
     await delay(20);
     return;
   }
-  const found = await readHolder(file);
-  if (found?.mark === dead.mark) await rm(file, { force: true });
+  const state = await stateOf(file, directory);
+  if (state.kind === 'dead' && state.holder.mark === dead.mark) await rm(file, { force: true });
   await release(breaker, holder);
 }
 
@@ -90,6 +90,8 @@ async function create(file: string, holder: LockHolder): Promise<boolean> {
     return true;
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+    // On a full disk the file is there, but empty.
+    await release(file, unfinished);
     throw error;
   }
 }

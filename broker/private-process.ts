@@ -23,14 +23,13 @@ export async function isRunning(pid: number, mark: string): Promise<boolean> {
  */
 export async function endProcess(pid: number, mark: string, patienceMs: number): Promise<void> {
   const until = performance.now() + patienceMs;
-  let signal: NodeJS.Signals = 'SIGTERM';
+  if (!(await isRunning(pid, mark))) return;
+  sendSignal(pid, 'SIGTERM');
+  // A stopped process cannot take notice of the first.
+  sendSignal(pid, 'SIGCONT');
   while (await isRunning(pid, mark)) {
-    sendSignal(pid, signal);
-    // A stopped process cannot take notice of SIGTERM.
-    sendSignal(pid, 'SIGCONT');
-    do await delay(20);
-    while (performance.now() < until && (await isRunning(pid, mark)));
-    signal = 'SIGKILL';
+    if (performance.now() > until) sendSignal(pid, 'SIGKILL');
+    await delay(20);
   }
 }
 

@@ -1,13 +1,74 @@
-/** `jugq server`. */
+/** `jugq server`: holds a connection to the private server, which lives as long as somebody has one. */
+import { connectBroker } from '../broker/connection.ts';
+import {
+  ensurePrivateServer,
+  privateDirectory,
+  type PrivateServer,
+} from '../broker/private-server.ts';
 import { installServer } from '../broker/server-install.ts';
+import { JugqError } from '../core/errors.ts';
 import type { CommandContext } from './commands/base.ts';
+import type { LoadedSettings } from './settings.ts';
 
-/** Makes sure that there is a nats-server. */
+const syncs = ['second', 'always'] as const;
+
+/** Makes sure that there is a nats-server, and prints where. */
 export async function installOnly(context: CommandContext): Promise<number> {
   const binary = await installServer((line) => context.stderr.write(`${line}\n`));
   context.stdout.write(`${binary.path}\n`);
   return 0;
 }
-export function keepServer(_o: unknown): Promise<number> {
-  return Promise.resolve(0);
+
+/** Keeps the private server of this directory up until it is interrupted. */
+export async function keepServer(
+  loaded: LoadedSettings,
+  wish: {
+    readonly host: string | undefined;
+    readonly sync: string | undefined;
+    readonly context: CommandContext;
+  },
+): Promise<number> {
+  const { context, host } = wish;
+  const say = (line: string): void => void context.stderr.write(`${line}\n`);
+  const storeSync = syncs.find((each) => each === wish.sync);
+  if (wish.sync !== undefined && storeSync === undefined) {
+    throw new JugqError('USAGE', `--sync: expected second or always, got ${wish.sync}`);
+  }
+  const server = await ensurePrivateServer({
+    directory: privateDirectory(context.cwd),
+    listenHost: host,
+    storeSync,
+    report: say,
+    signal: context.interrupted,
+  });
+  const connection = await connectBroker(
+    {
+      servers: [server.url],
+      name: 'jugq server',
+      login: { kind: 'token', token: server.token },
+      origins: { servers: server.directory, login: server.directory },
+    },
+    (notice) => {
+      say(notice.message);
+    },
+  );
+  context.stdout.write(`${addressFor(server, host)}\n`);
+  if (host !== undefined) {
+    say('start a worker on another machine with');
+    say(`  jugq worker --project ${loaded.settings.project} --server ${addressFor(server, host)}`);
+  }
+  say('commands in this directory find it by themselves; interrupt to end it');
+  await new Promise<void>((resolve) => {
+    context.interrupted.addEventListener('abort', () => {
+      resolve();
+    });
+    if (context.interrupted.aborted) resolve();
+  });
+  await connection.close();
+  return 0;
+}
+
+/** With the token, as `--server` takes it. */
+function addressFor(server: PrivateServer, host: string | undefined): string {
+  return `nats://${server.token}@${host ?? '127.0.0.1'}:${server.port.toString()}`;
 }

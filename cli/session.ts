@@ -1,10 +1,12 @@
 /** From settings to an open project: on the server that is named, or on the private one of this directory. */
 import { hostname } from 'node:os';
 import { connectBroker, type ConnectionSettings, type Notice } from '../broker/connection.ts';
+import { ensurePrivateServer, privateDirectory, stillThere } from '../broker/private-server.ts';
 import { closeProject, openProject, type OpenProject } from '../broker/project.ts';
 import { DispatcherHost } from '../worker/dispatcher-host.ts';
 import type { Trace } from '../worker/trace.ts';
 import type { LoadedSettings, Settings } from './settings.ts';
+import { environmentName, type SettingKey } from './settings-table.ts';
 
 export interface Session {
   readonly settings: Settings;
@@ -15,7 +17,7 @@ export interface Session {
   /** The server, for people. */
   readonly serverName: string;
   /** What makes a child process find the same server and project. */
-  readonly childEnvironment: Readonly<Record<string, string>>;
+  readonly childEnvironment: Readonly<Record<string, string | undefined>>;
   /** Makes this process a candidate for the dispatcher's role. */
   startDispatcher(trace: Trace): { stop(): Promise<void> };
   close(): Promise<void>;
@@ -39,16 +41,14 @@ export async function openSession(
   options: SessionOptions,
 ): Promise<Session> {
   const { settings } = loaded;
-  const connection: ConnectionSettings = {
-    servers: settings.server,
-    name: `jugq ${options.role} ${hostname()}:${process.pid.toString()}`,
-    login: { kind: 'none' },
-    origins: { servers: '--server', login: '' },
-  };
+  const name = `jugq ${options.role} ${hostname()}:${process.pid.toString()}`;
   const onNotice = (notice: Notice): void => {
     options.say(notice.message);
   };
-  const nats = await connectBroker(connection, onNotice);
+  const { connection, nats } =
+    settings.connection.servers.length > 0
+      ? await connectNamed({ ...settings.connection, name }, onNotice)
+      : await connectPrivate(name, options, onNotice);
   const project = await openProject(nats, settings);
   return {
     settings,
@@ -56,13 +56,69 @@ export async function openSession(
     project,
     connection,
     serverName: nats.getServer(),
-    childEnvironment: {
-      JUGQ_SERVER: settings.server.join(','),
-      JUGQ_PROJECT: settings.project,
-    },
+    childEnvironment: childEnvironment(settings),
     startDispatcher: (trace) => startDispatcher(settings, connection, trace),
     close: () => closeProject(project),
   };
+}
+
+interface Connected {
+  readonly connection: ConnectionSettings;
+  readonly nats: Awaited<ReturnType<typeof connectBroker>>;
+}
+
+async function connectNamed(
+  connection: ConnectionSettings,
+  onNotice: (notice: Notice) => void,
+): Promise<Connected> {
+  return { connection, nats: await connectBroker(connection, onNotice) };
+}
+
+/** A private server may end in the moment in which we come: then another one is started. */
+async function connectPrivate(
+  name: string,
+  options: SessionOptions,
+  onNotice: (notice: Notice) => void,
+): Promise<Connected> {
+  const directory = privateDirectory(options.cwd);
+  for (;;) {
+    const server = await ensurePrivateServer({ directory, report: options.say });
+    const connection: ConnectionSettings = {
+      servers: [server.url],
+      name,
+      login: { kind: 'token', token: server.token },
+      origins: { servers: directory, login: directory },
+    };
+    try {
+      const connected = await connectNamed(connection, onNotice);
+      if (await stillThere(server)) return connected;
+      await connected.nats.close();
+    } catch (error) {
+      if (await stillThere(server)) throw error;
+    }
+  }
+}
+
+/** The server, login and project in use, as a child process finds them; what lost against them is taken away. */
+function childEnvironment(settings: Settings): Record<string, string | undefined> {
+  const { login, servers, tls } = settings.connection;
+  const used: Partial<Record<SettingKey, string | undefined>> = {
+    context: undefined,
+    creds: login.kind === 'creds' ? login.file : undefined,
+    nkey: login.kind === 'nkey' ? login.file : login.kind === 'seed' ? login.seed : undefined,
+    token: login.kind === 'token' ? login.token : undefined,
+    user: login.kind === 'user' ? login.user : undefined,
+    password: login.kind === 'user' ? login.password : undefined,
+    tlsCa: tls?.ca,
+    tlsCert: tls?.cert,
+    tlsKey: tls?.key,
+    tlsFirst: tls?.first === true ? 'true' : undefined,
+    server: servers.length === 0 ? undefined : servers.join(','),
+    project: settings.project,
+  };
+  return Object.fromEntries(
+    Object.entries(used).map(([key, value]) => [environmentName(key as SettingKey), value]),
+  );
 }
 
 function startDispatcher(

@@ -1,6 +1,7 @@
 /** `jugq worker`: a worker and a candidate for dispatching in this process, until something ends it. */
 import type { CommandContext } from './commands/base.ts';
 import type { Session } from './session.ts';
+import { existsSync } from 'node:fs';
 import { activeRuns, isActive, readRun } from './runs.ts';
 import { startWorker } from './start-worker.ts';
 import type { TraceEvent } from '../worker/trace.ts';
@@ -40,6 +41,8 @@ export async function workHere(session: Session, request: WorkRequest): Promise<
   if (settings.maxTime !== undefined) endings.push(after(settings.maxTime, ended.signal));
   if (settings.maxTasks !== undefined)
     endings.push(worker.limitReached.then(() => 'limit' as const));
+  if (settings.stopFile !== undefined)
+    endings.push(whenFileIsThere(settings.stopFile, ended.signal));
   const ending = await Promise.race(endings);
   ended.abort();
   if (ending === 'interrupted' && !request.supervised) {
@@ -119,6 +122,19 @@ function after(ms: number, signal: AbortSignal): Promise<Ending> {
     }, ms);
     signal.addEventListener('abort', () => {
       clearTimeout(timer);
+    });
+  });
+}
+
+const stopFileEveryMs = 1000;
+
+function whenFileIsThere(path: string, signal: AbortSignal): Promise<Ending> {
+  return new Promise((resolve) => {
+    const timer = setInterval(() => {
+      if (existsSync(path)) resolve('limit');
+    }, stopFileEveryMs);
+    signal.addEventListener('abort', () => {
+      clearInterval(timer);
     });
   });
 }

@@ -1,7 +1,7 @@
 /** Where inside an argument or a result something stands, as a user would write it. */
 
 /** One step down: a property, an index, or a place in a Map or Set. */
-export type Step = string | number | MemberStep;
+export type Step = string | number | MemberStep | { readonly kind: 'hashKey' };
 
 /** A place in a Map or Set, which has no notation of its own unless a Map's key is a text or a number. */
 export interface MemberStep {
@@ -18,7 +18,8 @@ const identifier = /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u;
 /** The path in JavaScript's own notation: `result.rows[3]["odd key"].get("a")`. */
 export function renderPath(root: string, steps: readonly Step[]): string {
   const shown = steps.map(renderStep);
-  if (shown.length > stepsShownMax) shown.splice(stepsShownMax - 4, shown.length - stepsShownMax, '…');
+  if (shown.length > stepsShownMax)
+    shown.splice(stepsShownMax - 4, shown.length - stepsShownMax, '…');
   return root + shown.join('');
 }
 
@@ -27,6 +28,7 @@ function renderStep(step: Step): string {
   if (typeof step === 'string') {
     return identifier.test(step) ? `.${step}` : `[${JSON.stringify(step)}]`;
   }
+  if (step.kind === 'hashKey') return '[hashKey]()';
   if (step.kind === 'value' && (typeof step.key === 'string' || typeof step.key === 'number')) {
     return `.get(${JSON.stringify(step.key)})`;
   }

@@ -24,7 +24,7 @@ export interface Trail {
 }
 
 /** Containers inside containers that are followed: encoding a level takes up to 0.6 KB of a stack of about 1 MB. */
-export const levelsMax = 1000;
+export const levelsMax = 1024;
 
 /** Items of one array; cbor-x refuses to decode a longer one. */
 export const itemsMax = 112_810_000;
@@ -44,7 +44,10 @@ export function depthFault(trail: Trail): Fault | undefined {
   );
   if (closing !== -1) {
     trail.path.length = closing;
-    return { what: 'a cycle', mend: 'leave out the reference that leads back to its own container' };
+    return {
+      what: 'a cycle',
+      mend: 'leave out the reference that leads back to its own container',
+    };
   }
   if (depth < levelsMax) return undefined;
   return {
@@ -80,10 +83,16 @@ export const holeFault: Fault = {
 /** Arrays of a class of their own, too long, or with more than items in them. */
 export function arrayFault(items: readonly unknown[]): Fault | undefined {
   if (Object.getPrototypeOf(items) !== Array.prototype) {
-    return { what: `an array of ${className(items)}`, mend: 'make it a plain one with Array.from(array)' };
+    return {
+      what: `an array of ${className(items)}`,
+      mend: 'make it a plain one with Array.from(array)',
+    };
   }
   if (items.length > itemsMax) {
-    return { what: `an array of more than ${itemsMax.toString()} items`, mend: 'use a typed array' };
+    return {
+      what: `an array of more than ${itemsMax.toString()} items`,
+      mend: 'use a typed array',
+    };
   }
   return symbolFault(items) ?? extraFault(items, items.length);
 }
@@ -143,7 +152,7 @@ export function bytesFault(value: ArrayBufferLike | ArrayBufferView): Fault | un
   if (value.byteLength === 0 && isDetached(buffer)) {
     return { what: 'memory that was transferred away', mend: 'copy it before transferring it' };
   }
-  if (!view && buffer.resizable) {
+  if (!view && 'resizable' in buffer && buffer.resizable === true) {
     return { what: 'a resizable ArrayBuffer', mend: 'copy it with slice()' };
   }
   if (view && !(value instanceof DataView)) {

@@ -139,11 +139,12 @@ function callUser(
         reject(error as Error);
       },
     };
+    const { run } = definition;
     const context = { taskId };
     attempts.set(context, attempt);
     currentAttempt.run(context, () => {
       void new Promise((settle) => {
-        settle(definition.run(...(args as never[])));
+        settle(run(...(args as never[])));
       }).then((value) => {
         attempt.over = true;
         resolve(value);

@@ -26,6 +26,9 @@ export abstract class JugqCommand extends Command<CommandContext> {
   tlsCa = Option.String('--tls-ca', { description: 'certificate authorities to trust' });
   tlsCert = Option.String('--tls-cert', { description: 'certificate of this client' });
   tlsKey = Option.String('--tls-key', { description: 'key of that certificate' });
+  tlsFirst = Option.Boolean('--tls-first', {
+    description: 'shake hands before the server greets',
+  });
   project = Option.String('--project', { description: 'the project: a name space on the server' });
   replicas = Option.String('--replicas', {
     description: 'copies of streams that are made (1, 3 or 5)',
@@ -51,6 +54,7 @@ export abstract class JugqCommand extends Command<CommandContext> {
       tlsCa: this.tlsCa,
       tlsCert: this.tlsCert,
       tlsKey: this.tlsKey,
+      tlsFirst: this.tlsFirst,
       project: this.project,
       replicas: this.replicas,
       ...this.moreFlags(),

@@ -27,6 +27,10 @@ export class ServerCommand extends JugqCommand {
   override async execute(): Promise<number> {
     const { keepServer, installOnly } = await import('../keep-server.ts');
     if (this.install) return installOnly(this.context);
-    return keepServer({ host: this.host, sync: this.sync, context: this.context });
+    return keepServer(await this.loadSettings(), {
+      host: this.host,
+      sync: this.sync,
+      context: this.context,
+    });
   }
 }

@@ -2,14 +2,20 @@ import test, { type ExecutionContext } from 'ava';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { nkeys, type NatsConnection } from 'nats';
 import { connectBroker, type ConnectionSettings, type Notice } from '../../broker/connection.ts';
 import type { Login } from '../../broker/login.ts';
 import { isJugqError, type ErrorCode, type JugqError } from '../../core/errors.ts';
-import { freePort, startPlainServer, type PlainServer } from './plain-server.ts';
+import { freePorts } from '../kit/server-process.ts';
+import { oldTestServers, startServer, testServers, type TestServer } from '../kit/servers.ts';
+
+async function freePort(): Promise<number> {
+  const [port = 0] = await freePorts(1);
+  return port;
+}
 
 const token: Login = { kind: 'token', token: 'sesame' };
 
@@ -71,9 +77,12 @@ function noticeBoard(): {
   };
 }
 
-for (const version of ['2.10.27', '2.15.1']) {
-  test(`connection: server ${version} with JetStream: connected under the given name`, async (t) => {
-    await using server = await startPlainServer({ version });
+// AVA wants all tests declared in one go.
+const [servers, oldServers] = await Promise.all([testServers(), oldTestServers()]);
+
+for (const { path, version } of servers) {
+  test(`connection: server ${version} with JetStream: connected`, async (t) => {
+    await using server = await startServer({ binary: path });
     const connection = await connectBroker(settingsFor(server), () => undefined);
     t.is(connection.info?.version, version);
     await connection.close();
@@ -81,26 +90,81 @@ for (const version of ['2.10.27', '2.15.1']) {
 }
 
 test('connection: host:port without a scheme: connected', async (t) => {
-  await using server = await startPlainServer();
+  await using server = await startServer();
   await accepted(t, settingsFor(`127.0.0.1:${server.port.toString()}`));
 });
 
-test('connection: server 2.9.10: too old, with the version found and the mend', async (t) => {
-  await using server = await startPlainServer({ version: '2.9.10' });
-  const error = await refused(t, settingsFor(server), 'SERVER_TOO_OLD');
-  t.regex(error.message, /expected version 2\.10\.23 or later, got 2\.9\.10, .*upgrade it/);
-});
+for (const { path, version } of oldServers) {
+  test(`connection: server ${version}: too old, with the version found and the mend`, async (t) => {
+    await using server = await startServer({ binary: path });
+    const error = await refused(t, settingsFor(server), 'SERVER_TOO_OLD');
+    const found = version.replaceAll('.', String.raw`\.`);
+    t.regex(
+      error.message,
+      new RegExp(`expected version 2\\.10\\.23 or later, got ${found}, .*upgrade it`),
+    );
+  });
+}
+
+/** Greets and answers pings as a server of this version does. */
+async function impostor(version: string): Promise<{ port: number } & AsyncDisposable> {
+  const greeting = {
+    server_id: 'x',
+    version,
+    proto: 1,
+    headers: true,
+    max_payload: 1024,
+    jetstream: true,
+  };
+  return listenerWith((socket) => {
+    socket.write(`INFO ${JSON.stringify(greeting)}\r\n`);
+    socket.on('data', (data) => {
+      if (data.includes('PING')) socket.write('PONG\r\n');
+    });
+  });
+}
+
+async function listenerWith(
+  onSocket: (socket: Socket) => void,
+): Promise<{ port: number } & AsyncDisposable> {
+  const sockets = new Set<Socket>();
+  const listener = createServer((socket) => {
+    sockets.add(socket.on('error', () => undefined));
+    onSocket(socket);
+  }).listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const address = listener.address();
+  if (address === null || typeof address === 'string') throw new Error('expected a port');
+  return {
+    port: address.port,
+    [Symbol.asyncDispose]: async () => {
+      for (const each of sockets) each.destroy();
+      listener.close();
+      await once(listener, 'close');
+    },
+  };
+}
+
+for (const version of ['2.9.10', '2.10.22', '2.10.22-RC.1', '1.99.99']) {
+  test(`connection: a server that says it is ${version}: too old`, async (t) => {
+    await using server = await impostor(version);
+    const error = await refused(t, settingsFor(server), 'SERVER_TOO_OLD');
+    t.regex(
+      error.message,
+      new RegExp(`expected version 2\\.10\\.23 or later, got ${version}, .*upgrade it`),
+    );
+  });
+}
 
 test('connection: JetStream is off: says how to turn it on', async (t) => {
-  await using server = await startPlainServer({ config: '' });
+  await using server = await startServer({ jetStream: false });
   const error = await refused(t, settingsFor(server), 'SERVER_NO_JETSTREAM');
   t.regex(error.message, /not enabled on the NATS server .*nats-server -js/);
 });
 
 test('connection: JetStream is off for the account: says that it is the account', async (t) => {
-  const config = `jetstream {}
-    accounts { A { users: [{ user: a, password: b }] }, B { jetstream: enabled } }`;
-  await using server = await startPlainServer({ config });
+  const config = `accounts { A { users: [{ user: a, password: b }] }, B { jetstream: enabled } }`;
+  await using server = await startServer({ config });
   const url = `nats://a:b@127.0.0.1:${server.port.toString()}`;
   const error = await refused(t, settingsFor(url), 'SERVER_NO_JETSTREAM');
   t.regex(error.message, /for this account of the NATS server/);
@@ -123,27 +187,19 @@ test('connection: no such host: unreachable because of its name', async (t) => {
 
 test('connection: something that never greets: unreachable after the time-out', async (t) => {
   t.timeout(20_000);
-  const listener = createServer().listen(0, '127.0.0.1');
-  await once(listener, 'listening');
-  const address = listener.address();
-  if (address === null || typeof address === 'string') throw new Error('expected a port');
-  const error = await refused(t, settingsFor(address), 'SERVER_UNREACHABLE');
+  await using listener = await listenerWith(() => undefined);
+  const error = await refused(t, settingsFor(listener), 'SERVER_UNREACHABLE');
   t.regex(error.message, /\(does not answer within 5 s\)/);
-  listener.close();
 });
 
 test('connection: something that hangs up: unreachable, not "refused"', async (t) => {
-  const listener = createServer((socket) => socket.end()).listen(0, '127.0.0.1');
-  await once(listener, 'listening');
-  const address = listener.address();
-  if (address === null || typeof address === 'string') throw new Error('expected a port');
-  const error = await refused(t, settingsFor(address), 'SERVER_UNREACHABLE');
+  await using listener = await listenerWith((socket) => socket.end());
+  const error = await refused(t, settingsFor(listener), 'SERVER_UNREACHABLE');
   t.regex(error.message, /closed the connection without a greeting/);
-  listener.close();
 });
 
 test('connection: two servers, the first away: connected to the second', async (t) => {
-  await using server = await startPlainServer();
+  await using server = await startServer();
   const servers = [
     `127.0.0.1:${(await freePort()).toString()}`,
     `127.0.0.1:${server.port.toString()}`,
@@ -152,8 +208,8 @@ test('connection: two servers, the first away: connected to the second', async (
 });
 
 test('connection: one server away, the other refuses: both reasons, and the refusal decides', async (t) => {
-  await using server = await startPlainServer({
-    config: 'jetstream {}\nauthorization { token: x }',
+  await using server = await startServer({
+    config: 'authorization { token: x }',
   });
   const servers = [
     `127.0.0.1:${(await freePort()).toString()}`,
@@ -163,15 +219,15 @@ test('connection: one server away, the other refuses: both reasons, and the refu
   t.regex(error.message, /\(connection refused\), .* \(refused a token\), named by NATS_URL/);
 });
 
-const withToken = 'jetstream {}\nauthorization { token: sesame }';
+const withToken = 'authorization { token: sesame }';
 
 test('login: the right token: connected', async (t) => {
-  await using server = await startPlainServer({ config: withToken });
+  await using server = await startServer({ config: withToken });
   await accepted(t, settingsFor(server, { login: token }));
 });
 
 test('login: a wrong token: refused, naming where it came from and not the token', async (t) => {
-  await using server = await startPlainServer({ config: withToken });
+  await using server = await startServer({ config: withToken });
   const login: Login = { kind: 'token', token: 'wrong-one' };
   const error = await refused(t, settingsFor(server, { login }), 'SERVER_REFUSED');
   t.regex(error.message, /refused a token.*check what NATS_TOKEN names/);
@@ -179,14 +235,14 @@ test('login: a wrong token: refused, naming where it came from and not the token
 });
 
 test('login: none where one is demanded: refused, with the ways to name one', async (t) => {
-  await using server = await startPlainServer({ config: withToken });
+  await using server = await startServer({ config: withToken });
   const error = await refused(t, settingsFor(server), 'SERVER_REFUSED');
   t.regex(error.message, /refused no login.*--creds, --nkey, --token/);
 });
 
 test('login: user and password, named or in the address: connected; a wrong password: refused', async (t) => {
-  const config = 'jetstream {}\nauthorization { user: bob, password: "p@ss" }';
-  await using server = await startPlainServer({ config });
+  const config = 'authorization { user: bob, password: "p@ss" }';
+  await using server = await startServer({ config });
   await accepted(
     t,
     settingsFor(server, { login: { kind: 'user', user: 'bob', password: 'p@ss' } }),
@@ -206,9 +262,9 @@ function keyPair(): { user: string; text: string } {
 
 test('login: an NKey, its seed in a file or given: connected', async (t) => {
   const { user, text } = keyPair();
-  const config = `jetstream {}\nauthorization { users: [{ nkey: ${user} }] }`;
-  await using server = await startPlainServer({ config });
-  const file = join(server.directory, 'user.nk');
+  const config = `authorization { users: [{ nkey: ${user} }] }`;
+  await using server = await startServer({ config });
+  const file = join(server.storeDir, 'user.nk');
   writeFileSync(file, `${text}\n`);
   await accepted(t, settingsFor(server, { login: { kind: 'nkey', file } }));
   await accepted(t, settingsFor(server, { login: { kind: 'seed', seed: text } }));
@@ -249,14 +305,13 @@ test('login: a credentials file: connected; one of another account: refused, nam
   });
   const systemKey = nkeys.createAccount().getPublicKey();
   const systemJwt = jwtOf('account', systemKey, operator, { limits: { ...open, wildcards: true } });
-  const config = `jetstream {}
-    operator: ${jwtOf('operator', operator.getPublicKey(), operator)}
+  const config = `operator: ${jwtOf('operator', operator.getPublicKey(), operator)}
     resolver: MEMORY
     system_account: ${systemKey}
     resolver_preload: { ${accountKey}: ${accountJwt}, ${systemKey}: ${systemJwt} }`;
-  await using server = await startPlainServer({ config });
+  await using server = await startServer({ config });
   const write = (name: string, by: KeyPair): Login => {
-    const file = join(server.directory, name);
+    const file = join(server.storeDir, name);
     const jwt = jwtOf('user', user.getPublicKey(), by);
     const seed = new TextDecoder().decode(user.getSeed());
     writeFileSync(
@@ -306,24 +361,25 @@ function makeCertificates(): { directory: string } & Disposable {
   return { directory, [Symbol.dispose]: remove };
 }
 
-function tlsConfig(name: string, more = ''): string {
-  return `jetstream {}\ntls { cert_file: ${name}.pem, key_file: ${name}.key, ca_file: ca.pem, ${more} }`;
+function tlsConfig(directory: string, name: string, more = ''): string {
+  const at = (file: string): string => JSON.stringify(join(directory, file));
+  return `tls { cert_file: ${at(`${name}.pem`)}, key_file: ${at(`${name}.key`)}, ca_file: ${at('ca.pem')}, ${more} }`;
 }
 
 test('TLS: certificate of an authority that is named: connected, by address and by name', async (t) => {
   using made = makeCertificates();
   const { directory } = made;
   const tls = { ca: join(directory, 'ca.pem'), first: false };
-  await using byAddress = await startPlainServer({ config: tlsConfig('server'), directory });
+  await using byAddress = await startServer({ config: tlsConfig(directory, 'server') });
   await accepted(t, settingsFor(byAddress, { tls }));
-  await using byName = await startPlainServer({ config: tlsConfig('local'), directory });
+  await using byName = await startServer({ config: tlsConfig(directory, 'local') });
   await accepted(t, settingsFor(`tls://localhost:${byName.port.toString()}`, { tls }));
 });
 
 test('TLS: certificate for localhost on a server that was named by address: not trusted', async (t) => {
   using made = makeCertificates();
   const { directory } = made;
-  await using server = await startPlainServer({ config: tlsConfig('local'), directory });
+  await using server = await startServer({ config: tlsConfig(directory, 'local') });
   const tls = { ca: join(directory, 'ca.pem'), first: false };
   const error = await refused(t, settingsFor(server, { tls }), 'SERVER_UNREACHABLE');
   t.regex(error.message, /does not match certificate.*use a name that the certificate is for/);
@@ -332,7 +388,7 @@ test('TLS: certificate for localhost on a server that was named by address: not 
 test('TLS: certificate of an unknown authority: not trusted, with the setting that mends it', async (t) => {
   using made = makeCertificates();
   const { directory } = made;
-  await using server = await startPlainServer({ config: tlsConfig('server'), directory });
+  await using server = await startServer({ config: tlsConfig(directory, 'server') });
   for (const settings of [
     settingsFor(server),
     settingsFor(server, { tls: { ca: join(directory, 'other-ca.pem'), first: false } }),
@@ -347,9 +403,8 @@ test('TLS: a server that demands a certificate: connected with one, refused with
   using made = makeCertificates();
   const { directory } = made;
   const at = (name: string): string => join(directory, name);
-  await using server = await startPlainServer({
-    config: tlsConfig('server', 'verify: true'),
-    directory,
+  await using server = await startServer({
+    config: tlsConfig(directory, 'server', 'verify: true'),
   });
   const trusted = { ca: at('ca.pem'), first: false };
   const own = { cert: at('client.pem'), key: at('client.key') };
@@ -366,13 +421,13 @@ test('TLS: a server that demands a certificate: connected with one, refused with
 test('TLS: handshake first on both sides: connected', async (t) => {
   using made = makeCertificates();
   const { directory } = made;
-  const config = tlsConfig('server', 'handshake_first: true');
-  await using server = await startPlainServer({ config, directory });
+  const config = tlsConfig(directory, 'server', 'handshake_first: true');
+  await using server = await startServer({ config });
   await accepted(t, settingsFor(server, { tls: { ca: join(directory, 'ca.pem'), first: true } }));
 });
 
 test('TLS: asked of a server without it: unreachable, because it offers none', async (t) => {
-  await using server = await startPlainServer();
+  await using server = await startServer();
   const url = `tls://127.0.0.1:${server.port.toString()}`;
   const error = await refused(t, settingsFor(url), 'SERVER_UNREACHABLE');
   t.regex(error.message, /offers no TLS/);
@@ -384,10 +439,31 @@ test('TLS: a file that cannot be read: a wrong setting that names it', async (t)
   t.regex(error.message, /^cannot read \/no\/such\/ca\.pem/);
 });
 
+/** A server whose configuration can change while it runs. */
+async function changeable(
+  t: ExecutionContext,
+  config: string,
+): Promise<{ server: TestServer; reload: (config: string) => Promise<void> }> {
+  const directory = mkdtempSync(join(tmpdir(), 'jugq-reload-'));
+  const file = join(directory, 'more.conf');
+  writeFileSync(file, config);
+  // Includes are looked up beside the file that has them, which is in another temporary directory.
+  const server = await startServer({ config: `include "../${basename(directory)}/more.conf"` });
+  t.teardown(async () => {
+    await server[Symbol.asyncDispose]();
+    rmSync(directory, { recursive: true });
+  });
+  const reload = (text: string): Promise<void> => {
+    writeFileSync(file, text);
+    return server.kill('SIGHUP');
+  };
+  return { server, reload };
+}
+
 /** A connection with its notices; closed at the end of the test. */
 async function watched(
   t: ExecutionContext,
-  server: PlainServer,
+  server: TestServer,
   more: Partial<ConnectionSettings> = {},
 ): Promise<{ connection: NatsConnection; board: ReturnType<typeof noticeBoard> }> {
   t.timeout(60_000);
@@ -398,11 +474,11 @@ async function watched(
 }
 
 test('life: the server is killed and started again: lost once, back once, and usable', async (t) => {
-  await using server = await startPlainServer();
+  await using server = await startServer();
   const { connection, board } = await watched(t, server);
-  await server.stop();
+  await server.kill('SIGKILL');
   await board.seen('disconnected');
-  await server.start();
+  await server.restart();
   const back = await board.seen('reconnected');
   t.true(back.kind === 'reconnected' && back.awayMs > 0);
   await connection.flush();
@@ -410,12 +486,12 @@ test('life: the server is killed and started again: lost once, back once, and us
 });
 
 test('life: the login is revoked and granted again: one notice of each, and never closed', async (t) => {
-  await using server = await startPlainServer({ config: withToken });
+  const { server, reload } = await changeable(t, withToken);
   const { connection, board } = await watched(t, server, { login: token });
-  server.reload(withToken.replace('sesame', 'other'));
+  await reload(withToken.replace('sesame', 'other'));
   const notice = await board.seen('refused');
   t.regex(notice.message, /does not accept a token any more/);
-  server.reload(withToken);
+  await reload(withToken);
   await board.seen('reconnected');
   await connection.flush();
   t.false(connection.isClosed());
@@ -423,13 +499,12 @@ test('life: the login is revoked and granted again: one notice of each, and neve
 
 test('life: a credential file is renewed on disk: the new one is used', async (t) => {
   const [old, renewed] = [keyPair(), keyPair()];
-  const config = (user: string): string =>
-    `jetstream {}\nauthorization { users: [{ nkey: ${user} }] }`;
-  await using server = await startPlainServer({ config: config(old.user) });
-  const file = join(server.directory, 'user.nk');
+  const config = (user: string): string => `authorization { users: [{ nkey: ${user} }] }`;
+  const { server, reload } = await changeable(t, config(old.user));
+  const file = join(server.storeDir, 'user.nk');
   writeFileSync(file, old.text);
   const { board } = await watched(t, server, { login: { kind: 'nkey', file } });
-  server.reload(config(renewed.user));
+  await reload(config(renewed.user));
   await board.seen('refused');
   writeFileSync(file, renewed.text);
   await board.seen('reconnected');
@@ -437,22 +512,21 @@ test('life: a credential file is renewed on disk: the new one is used', async (t
 });
 
 test('life: a link that is dead under load, without a word: noticed, and back when the server is', async (t) => {
-  await using server = await startPlainServer();
+  await using server = await startServer();
   const { connection, board } = await watched(t, server);
-  server.signal('SIGSTOP');
+  await server.kill('SIGSTOP');
   // More than the system takes for a peer that does not read, so that the client cannot flush.
   for (let count = 0; count < 40; count++) connection.publish('load', new Uint8Array(500_000));
   await board.seen('disconnected');
-  server.signal('SIGCONT');
+  await server.kill('SIGCONT');
   await board.seen('reconnected');
   await connection.flush();
   t.false(connection.isClosed());
 });
 
 test('life: something that the login may not do: a notice that names it', async (t) => {
-  const config = `jetstream {}
-    authorization { users: [{ user: a, password: b, permissions: { publish: { deny: "forbidden" } } }] }`;
-  await using server = await startPlainServer({ config });
+  const config = `authorization { users: [{ user: a, password: b, permissions: { publish: { deny: "forbidden" } } }] }`;
+  await using server = await startServer({ config });
   const login: Login = { kind: 'user', user: 'a', password: 'b' };
   const { connection, board } = await watched(t, server, { login });
   connection.publish('forbidden');
@@ -461,7 +535,7 @@ test('life: something that the login may not do: a notice that names it', async 
 });
 
 test('life: closed by its owner: no notice', async (t) => {
-  await using server = await startPlainServer();
+  await using server = await startServer();
   const { connection, board } = await watched(t, server);
   await connection.close();
   t.deepEqual(board.kinds(), []);

@@ -1,4 +1,7 @@
 import test, { type ExecutionContext } from 'ava';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import {
   connect,
   createInbox,
@@ -20,15 +23,15 @@ import {
   toJugqError,
 } from '../../broker/nats-errors.ts';
 import { JugqError } from '../../core/errors.ts';
-import { startPlainServer } from './plain-server.ts';
+import { startServer, testServers, type TestServerOptions } from '../kit/servers.ts';
 
 interface Ground extends AsyncDisposable {
   readonly connection: NatsConnection;
   readonly manager: JetStreamManager;
 }
 
-async function ground(version: string, config = 'jetstream {}'): Promise<Ground> {
-  const server = await startPlainServer({ version, config });
+async function ground(options: TestServerOptions = {}): Promise<Ground> {
+  const server = await startServer(options);
   const connection = await connect({ servers: `127.0.0.1:${server.port.toString()}` });
   const manager = await connection.jetstreamManager();
   return {
@@ -37,6 +40,16 @@ async function ground(version: string, config = 'jetstream {}'): Promise<Ground>
     [Symbol.asyncDispose]: async () => {
       await connection.close();
       await server[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function temporaryDirectory(): { path: string } & Disposable {
+  const path = mkdtempSync(join(tmpdir(), 'jugq-store-'));
+  return {
+    path,
+    [Symbol.dispose]: () => {
+      rmSync(path, { recursive: true });
     },
   };
 }
@@ -63,9 +76,9 @@ async function thrown(t: ExecutionContext, promise: Promise<unknown>): Promise<E
   return (await t.throwsAsync(promise)) ?? new Error('nothing was thrown');
 }
 
-for (const version of ['2.10.27', '2.15.1']) {
+for (const { path: binary, version } of await testServers()) {
   test(`server ${version}: a put that expects another revision: a wrong revision`, async (t) => {
-    await using made = await ground(version);
+    await using made = await ground({ binary });
     await made.manager.streams.add({ name: 'S', subjects: ['s.>'], max_msgs_per_subject: 1 });
     await made.connection.jetstream().publish('s.a');
     const { code } = await refusal(made, 's.a', { expected: 0 });
@@ -80,7 +93,7 @@ for (const version of ['2.10.27', '2.15.1']) {
   });
 
   test(`server ${version}: a taken subject of a queue, expecting nothing: told apart from a full stream`, async (t) => {
-    await using made = await ground(version);
+    await using made = await ground({ binary });
     await made.manager.streams.add({
       name: 'Q',
       subjects: ['q.>'],
@@ -100,7 +113,9 @@ for (const version of ['2.10.27', '2.15.1']) {
   });
 
   test(`server ${version}: its store is full: no room`, async (t) => {
-    await using made = await ground(version, 'jetstream { max_file_store: 100KB }');
+    using store = temporaryDirectory();
+    const config = `jetstream { store_dir: ${JSON.stringify(store.path)}, max_file_store: 100KB }`;
+    await using made = await ground({ binary, jetStream: false, config });
     await made.manager.streams.add({ name: 'S', subjects: ['s.>'] });
     let code = 0;
     for (let count = 0; count < 20 && code === 0; count++) {
@@ -118,15 +133,17 @@ for (const version of ['2.10.27', '2.15.1']) {
   });
 
   test(`server ${version}: stream, consumer, message, subject or sequence that is not there: not found`, async (t) => {
-    await using made = await ground(version);
+    await using made = await ground({ binary });
     await made.manager.streams.add({ name: 'S', subjects: ['s.>'] });
     const { streams, consumers } = made.manager;
+    await made.connection.jetstream().publish('s.a');
+    await streams.deleteMessage('S', 1);
     for (const promise of [
       streams.info('NONE'),
       consumers.info('S', 'none'),
       streams.getMessage('S', { seq: 7 }),
       streams.getMessage('S', { last_by_subj: 's.none' }),
-      streams.deleteMessage('S', 7, false),
+      streams.deleteMessage('S', 1, false),
     ]) {
       const error = await thrown(t, promise);
       t.true(isNotFound(error), error.message);
@@ -135,7 +152,7 @@ for (const version of ['2.10.27', '2.15.1']) {
   });
 
   test(`server ${version}: a stream that is there with another configuration: a mismatch`, async (t) => {
-    await using made = await ground(version);
+    await using made = await ground({ binary });
     await made.manager.streams.add({ name: 'S', subjects: ['s.>'] });
     const error = await thrown(t, made.manager.streams.add({ name: 'S', subjects: ['other.>'] }));
     t.is(toJugqError(error, 'making the stream S').code, 'STREAM_MISMATCH');
@@ -143,14 +160,14 @@ for (const version of ['2.10.27', '2.15.1']) {
 }
 
 test('nobody listens: unanswered, and worth another try', async (t) => {
-  await using made = await ground('2.10.27');
+  await using made = await ground();
   const error = await thrown(t, made.connection.request('nobody', ''));
   t.true(isUnanswered(error) && isTransient(error));
   t.is(toJugqError(error, 'asking').code, 'SERVER_UNREACHABLE');
 });
 
 test('somebody listens and never answers: worth another try', async (t) => {
-  await using made = await ground('2.10.27');
+  await using made = await ground();
   made.connection.subscribe('mute', { callback: () => undefined });
   const error = await thrown(t, made.connection.request('mute', '', { timeout: 50 }));
   t.true(isTransient(error));
@@ -159,7 +176,7 @@ test('somebody listens and never answers: worth another try', async (t) => {
 });
 
 test('a message over the limit of the server: says which limit to raise', async (t) => {
-  await using made = await ground('2.10.27');
+  await using made = await ground();
   const error = t.throws(() => {
     made.connection.publish('x', new Uint8Array(2_000_000));
   });
@@ -170,9 +187,8 @@ test('a message over the limit of the server: says which limit to raise', async 
 });
 
 test('a request that the login may not make: a forbidden publish, with the subjects to allow', async (t) => {
-  const config = `jetstream {}
-    authorization { users: [{ user: a, password: b, permissions: { publish: { deny: "no" } } }] }`;
-  await using server = await startPlainServer({ config });
+  const config = `authorization { users: [{ user: a, password: b, permissions: { publish: { deny: "no" } } }] }`;
+  await using server = await startServer({ config });
   const connection = await connect({
     servers: `127.0.0.1:${server.port.toString()}`,
     user: 'a',
@@ -187,7 +203,7 @@ test('a request that the login may not make: a forbidden publish, with the subje
 });
 
 test('a closed connection: unreachable', async (t) => {
-  const made = await ground('2.10.27');
+  const made = await ground();
   await made.connection.close();
   const error = t.throws(() => made.connection.publish(createInbox()));
   t.is(toJugqError(error, 'publishing').code, 'SERVER_UNREACHABLE');
