@@ -1,10 +1,10 @@
 /** Why no server could be used, said for each, with what to do about it. */
-import { ErrorCode as NatsCode, NatsError } from 'nats';
+import { NatsError } from 'nats';
 import { createConnection } from 'node:net';
 import { JugqError } from '../core/errors.ts';
 import type { ConnectionSettings } from './connection.ts';
 import { describeLogin } from './login.ts';
-import { isLoginRefused } from './nats-errors.ts';
+import { clientCode, isLoginRefused } from './nats-errors.ts';
 import { maskUrl, parseServerUrl } from './server-url.ts';
 
 /** A server that was tried, and what came of it. */
@@ -43,8 +43,8 @@ async function diagnose(failure: Failure, attempt: Attempt): Promise<Problem> {
   const { error } = failure;
   if (isLoginRefused(error)) return loginRefused(attempt);
   const code = codeOf(error);
-  if (code === String(NatsCode.Timeout)) return silent(failure.server, attempt);
-  if (code === String(NatsCode.ServerOptionNotAvailable)) return noTlsThere;
+  if (code === clientCode.Timeout) return silent(failure.server, attempt);
+  if (code === clientCode.ServerOptionNotAvailable) return noTlsThere;
   if (isTlsCode(code)) return tlsFailed(error, code);
   return unreachable(wordsFor(error, code));
 }
@@ -137,7 +137,7 @@ const systemWords: ReadonlyMap<string, string> = new Map([
 function wordsFor(error: unknown, code: string): string {
   const words = systemWords.get(code);
   if (words !== undefined) return words;
-  const closed = code === String(NatsCode.ConnectionRefused);
+  const closed = code === clientCode.ConnectionRefused;
   return closed ? 'closed the connection without a greeting' : messageOf(error);
 }
 

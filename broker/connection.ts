@@ -5,18 +5,13 @@
  * however long; a link that died without a word is noticed within 15 s; and nothing of this happens in silence: each
  * change is a notice.
  */
-import {
-  connect,
-  ErrorCode as NatsCode,
-  NatsError,
-  type ConnectionOptions,
-  type NatsConnection,
-} from 'nats';
+import { connect, NatsError, type ConnectionOptions, type NatsConnection } from 'nats';
 import { checkServerIdentity } from 'node:tls';
 import { JugqError } from '../core/errors.ts';
 import { explain } from './connection-problems.ts';
 import { authenticatorFor, readSetting, type Login } from './login.ts';
 import {
+  clientCode,
   isForbiddenPublish,
   isJetStreamOff,
   isTransient,
@@ -25,6 +20,7 @@ import {
   toJugqError,
 } from './nats-errors.ts';
 import { watchConnection, type Notice } from './notices.ts';
+import { isNewEnough, serverFloor } from './server-binary.ts';
 import { hostPort, loginOf, parseServerUrl } from './server-url.ts';
 
 export type { Notice } from './notices.ts';
@@ -53,9 +49,6 @@ export interface ConnectionSettings {
   /** Where servers and login were named, for messages: `NATS_URL`, a file. */
   readonly origins: { readonly servers: string; readonly login: string };
 }
-
-/** The oldest server that loses nothing; see ARCHITECTURE.md. */
-export const oldestServer = '2.10.23';
 
 const connectTimeoutMs = 5000;
 const pingIntervalMs = 5000;
@@ -182,7 +175,7 @@ async function connectInTime(
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(
       () => {
-        reject(NatsError.errorForCode(NatsCode.Timeout));
+        reject(NatsError.errorForCode(clientCode.Timeout));
       },
       connectTimeoutMs * (serversCount + 1),
     );
@@ -214,21 +207,13 @@ async function tryAlone(server: string, options: ConnectionOptions): Promise<unk
 
 function checkVersion(connection: NatsConnection): void {
   const found = connection.info?.version ?? 'unknown';
-  if (isOlder(found, oldestServer)) {
+  if (!isNewEnough(found)) {
     throw new JugqError(
       'SERVER_TOO_OLD',
-      `the NATS server ${nameOf(connection)} is too old: expected version ${oldestServer} or later, got ${found}, which can lose queued tasks: upgrade it, or name no server to use a private one`,
-      { fields: { found, expected: oldestServer } },
+      `the NATS server ${nameOf(connection)} is too old: expected version ${serverFloor} or later, got ${found}, which can lose queued tasks: upgrade it, or name no server to use a private one`,
+      { fields: { found, expected: serverFloor } },
     );
   }
-}
-
-/** A version that cannot be read counts as old: nothing is known of it. */
-function isOlder(found: string, floor: string): boolean {
-  const numbers = /^v?(\d+)\.(\d+)\.(\d+)/.exec(found)?.slice(1).map(Number) ?? [0, 0, 0];
-  const floors = floor.split('.').map(Number);
-  const at = floors.findIndex((each, index) => each !== numbers[index]);
-  return at !== -1 && (numbers[at] ?? 0) < (floors[at] ?? 0);
 }
 
 /**

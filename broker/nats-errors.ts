@@ -9,6 +9,9 @@
 import { ErrorCode as NatsCode, NatsError } from 'nats';
 import { isJugqError, JugqError, type ErrorCode } from '../core/errors.ts';
 
+/** The client's own codes, as the texts that its errors have. */
+export const clientCode: Readonly<Record<keyof typeof NatsCode, string>> = NatsCode;
+
 /** A message that JetStream refused, as its acknowledgement says; `code` is the `err_code`. */
 export interface Refusal {
   readonly kind: 'refused';
@@ -49,22 +52,22 @@ const noJetStreamCodes: ReadonlySet<number> = new Set([10039, 10076]);
 const mismatchCodes: ReadonlySet<number> = new Set([10013, 10058, 10148]);
 
 const loginCodes: ReadonlySet<string> = new Set([
-  NatsCode.AuthorizationViolation,
-  NatsCode.AuthenticationExpired,
-  NatsCode.AuthenticationTimeout,
-  NatsCode.AccountExpired,
-  NatsCode.BadAuthentication,
+  clientCode.AuthorizationViolation,
+  clientCode.AuthenticationExpired,
+  clientCode.AuthenticationTimeout,
+  clientCode.AccountExpired,
+  clientCode.BadAuthentication,
 ]);
 const silenceCodes: ReadonlySet<string> = new Set([
-  NatsCode.Timeout,
-  NatsCode.NoResponders,
-  NatsCode.JetStream408RequestTimeout,
-  NatsCode.ConnectionTimeout,
-  NatsCode.Disconnect,
+  clientCode.Timeout,
+  clientCode.NoResponders,
+  clientCode.JetStream408RequestTimeout,
+  clientCode.ConnectionTimeout,
+  clientCode.Disconnect,
 ]);
 const closedCodes: ReadonlySet<string> = new Set([
-  NatsCode.ConnectionClosed,
-  NatsCode.ConnectionDraining,
+  clientCode.ConnectionClosed,
+  clientCode.ConnectionDraining,
 ]);
 
 /** What the code of a refused message means; see `PubAckProblem`. */
@@ -113,7 +116,7 @@ export function isUnanswered(problem: unknown): boolean {
   return (
     apiCode(problem) === 0 &&
     problem instanceof NatsError &&
-    problem.code === String(NatsCode.NoResponders)
+    problem.code === clientCode.NoResponders
   );
 }
 
@@ -172,11 +175,11 @@ export const jetStreamAdvice =
 
 function judgeClientCode(code: string): { code: ErrorCode; advice: string } {
   if (loginCodes.has(code)) return { code: 'SERVER_REFUSED', advice: ': check the credentials' };
-  if (code === NatsCode.PermissionsViolation) {
+  if (code === clientCode.PermissionsViolation) {
     const advice = ': allow the user jugq.>, $JS.API.>, $JS.ACK.>, $KV.>, $O.> and _INBOX.>';
     return { code: 'SERVER_REFUSED', advice };
   }
-  if (code === NatsCode.MaxPayloadExceeded) {
+  if (code === clientCode.MaxPayloadExceeded) {
     return { code: 'SERVER_FAILED', advice: ': raise max_payload of the server' };
   }
   if (silenceCodes.has(code)) {
@@ -198,12 +201,12 @@ function describe(problem: unknown): string {
 
 /** Where the client's own message is no more than its code. */
 const clientWords: ReadonlyMap<string, string> = new Map([
-  [NatsCode.Timeout, 'the server did not answer in time'],
-  [NatsCode.NoResponders, 'nobody answers: no leader yet, or JetStream is off'],
-  [NatsCode.Disconnect, 'the connection was lost'],
-  [NatsCode.ConnectionClosed, 'the connection is closed'],
-  [NatsCode.ConnectionDraining, 'the connection is being closed'],
-  [NatsCode.MaxPayloadExceeded, 'the message is larger than the server takes'],
+  [clientCode.Timeout, 'the server did not answer in time'],
+  [clientCode.NoResponders, 'nobody answers: no leader yet, or JetStream is off'],
+  [clientCode.Disconnect, 'the connection was lost'],
+  [clientCode.ConnectionClosed, 'the connection is closed'],
+  [clientCode.ConnectionDraining, 'the connection is being closed'],
+  [clientCode.MaxPayloadExceeded, 'the message is larger than the server takes'],
 ]);
 
 /** JetStream's `err_code`; 0 if there is none. */

@@ -108,7 +108,7 @@ function complaint(status: Status, server: string): Notice {
   const { permissionContext: denied } = status;
   const message =
     denied === undefined
-      ? `the NATS server ${server} complained: ${String(status.data)}`
+      ? `the NATS server ${server} complained: ${JSON.stringify(status.data)}`
       : `the NATS server ${server} does not allow a ${denied.operation} of ${denied.subject}: grant it to the user, or log in as another`;
   const code = denied === undefined ? 'SERVER_FAILED' : 'SERVER_REFUSED';
   return { kind: 'error', message, error: new JugqError(code, message) };

@@ -21,6 +21,7 @@ import {
   adoptServer,
   countClients,
   endServer,
+  hasHadClients,
   launchServer,
   type RunningServer,
 } from './private-launch.ts';
@@ -94,8 +95,9 @@ try {
 /** Works to the end if there is no other keeper. */
 async function begin(): Promise<KeeperGreeting | undefined> {
   await makePipe(files.presence);
-  const presence = holdOpen(files.presence);
   if ((await takeLock(directory, holder)) !== undefined) return { kind: 'taken' };
+  // Not before: our own hold would make the lock of a container that is gone look alive.
+  const presence = holdOpen(files.presence);
   const successor = startSuccessor();
   try {
     await keep(presence);
@@ -162,24 +164,34 @@ async function serve(server: RunningServer): Promise<Turn> {
 /** Waits until something must be done about the server. */
 async function watch(server: RunningServer, graceMs: number): Promise<Turn> {
   const died = server.ended.then((how): Turn => ({ kind: 'died', how }));
-  let usedAt = performance.now() + graceMs - settings.idleMs;
+  const startedAt = performance.now();
+  let usedAt: number | undefined;
   for (;;) {
     const turn = await Promise.race([died, pause()]);
     if (turn !== undefined) return turn;
     if (!(await hasLock(directory, holder))) return { kind: 'replaced' };
-    const wish = await readWish(directory);
-    if (wish !== undefined) {
-      await removeWish(directory);
-      const { listenHost, storeSync } = server.record;
-      if (wish.listenHost !== listenHost || wish.storeSync !== storeSync)
-        return { kind: 'wish', wish };
-    }
+    const wish = await takeWish(server);
+    if (wish !== undefined) return { kind: 'wish', wish };
     const now = performance.now();
     const clients = await countClients(server.connection);
-    if (clients === undefined) usedAt = Math.max(usedAt, now);
+    // A server that is paused or busy must not count as unused.
+    if (clients === undefined) usedAt &&= now;
     else if (clients > 0) usedAt = now;
-    else if (now - usedAt > settings.idleMs) return { kind: 'idle' };
+    // A quick command may come and go between two looks.
+    else if (usedAt === undefined && (await hasHadClients(server.connection))) usedAt = now;
+    else if (now - (usedAt ?? startedAt) > (usedAt === undefined ? graceMs : settings.idleMs)) {
+      return { kind: 'idle' };
+    }
   }
+}
+
+/** What a command wants changed, unless the server is so already. */
+async function takeWish({ record }: RunningServer): Promise<ServerWish | undefined> {
+  const wish = await readWish(directory);
+  if (wish === undefined) return undefined;
+  await removeWish(directory);
+  const isGranted = wish.listenHost === record.listenHost && wish.storeSync === record.storeSync;
+  return isGranted ? undefined : wish;
 }
 
 async function pause(): Promise<Turn | undefined> {

@@ -94,20 +94,37 @@ export async function endServer(server: RunningServer, directory: string): Promi
   await server.ended;
 }
 
+/** How many clients there are beside the keeper; undefined if the server does not say. */
+export async function countClients(connection: NatsConnection): Promise<number | undefined> {
+  const total = await countConnections(connection, 0);
+  return total === undefined ? undefined : total - 1;
+}
+
+/** Whether some client has come and gone since the server's start. */
+export async function hasHadClients(connection: NatsConnection): Promise<boolean> {
+  return ((await countConnections(connection, 1)) ?? 0) > 0;
+}
+
 /**
- * How many clients there are beside the keeper; undefined if the server does not say.
+ * Asks the server about connections: open (0) or closed (1) ones.
  *
  * An ordinary client may ask this about its own account, so that no port for monitoring is open to other users.
+ *
+ * @see nats-server, server/monitor.go, ConnzOptions
  */
-export async function countClients(connection: NatsConnection): Promise<number | undefined> {
+async function countConnections(
+  connection: NatsConnection,
+  state: 0 | 1,
+): Promise<number | undefined> {
   try {
-    const reply = await connection.request('$SYS.REQ.ACCOUNT.PING.CONNZ', '{"limit":1}', {
-      timeout: 2000,
+    const question = JSON.stringify({ state, limit: 1 });
+    const reply = await connection.request('$SYS.REQ.ACCOUNT.PING.CONNZ', question, {
+      timeout: answerMs / 5,
     });
     const { data } = reply.json<{ data?: { total?: unknown } }>();
-    return typeof data?.total === 'number' ? data.total - 1 : undefined;
+    return typeof data?.total === 'number' ? data.total : undefined;
   } catch {
-    // A server that is paused or busy must not count as unused.
+    // The client tells apart a silent server and a lost connection; neither says anything about others.
     return undefined;
   }
 }

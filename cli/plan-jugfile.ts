@@ -39,23 +39,39 @@ export function loadRequested(session: Session, request: PlanRequest): Promise<L
   });
 }
 
-/** Submits a loaded jugfile, and says what became of older runs of the same one. */
+/** Submits a loaded jugfile, and says what it means for runs that are active. */
 export async function submitRequested(
   session: Session,
   request: PlanRequest,
   loaded: LoadedJugfile,
 ): Promise<Submitted> {
-  const older = (await activeRuns(session.project)).filter((each) => each.jugfile === loaded.path);
+  const { stderr } = request.context;
+  const active = await activeRuns(session.project);
   const submitted = await submitRun(session.project, loaded, { keepFailed: request.keepFailed });
-  for (const run of older) {
-    if (request.replace) await wishCancelled(session.project, run.id);
-    else if (run.state !== 'planning') {
-      request.context.stderr.write(
+  for (const run of active) {
+    if (run.jugfile !== loaded.path) {
+      for (const name of changedFunctions(run, submitted.record)) {
+        stderr.write(
+          `warning: run ${run.id} of ${run.jugfile} declares ${name} with other code: tasks that both declare run with the code of this plan\n`,
+        );
+      }
+    } else if (request.replace) {
+      await wishCancelled(session.project, run.id);
+      stderr.write(`run ${run.id} of the same jugfile is cancelled\n`);
+    } else if (run.state !== 'planning' && !submitted.complete) {
+      stderr.write(
         `run ${run.id} of the same jugfile is still active and goes on: cancel it with jugq cancel ${run.id}, or plan with --replace\n`,
       );
     }
   }
   return submitted;
+}
+
+/** Functions that two runs both declare, with different code. */
+function changedFunctions(a: RunRecord, b: RunRecord): string[] {
+  return Object.entries(a.fingerprints)
+    .filter(([name, fingerprint]) => (b.fingerprints[name] ?? fingerprint) !== fingerprint)
+    .map(([name]) => name);
 }
 
 /** Publishes what is ready and returns, or waits for the end. */

@@ -117,11 +117,6 @@ export const settingsTable = {
     oneOf: [1, 3, 5],
     help: 'copies of the streams that are made on a cluster',
   },
-  natsServer: {
-    kind: 'path',
-    fallback: undefined,
-    help: 'nats-server binary for the private server',
-  },
   threads: {
     kind: 'integer',
     flag: '-j',

@@ -47,7 +47,7 @@ export function showValue(key: SettingKey, value: unknown): unknown {
   if (value === undefined) return value;
   const { kind } = rowOf(key);
   if (isSecret(key)) return '***';
-  if (kind === 'nkey') return isSeed(String(value)) ? '***' : value;
+  if (kind === 'nkey') return typeof value === 'string' && isSeed(value) ? '***' : value;
   if (kind === 'servers') return textsIn(value).map(maskUrl);
   return kind === 'duration' ? formatDuration(Number(value)) : value;
 }
@@ -64,7 +64,7 @@ function isOff(row: SettingRow, value: unknown): boolean {
 
 function readBoolean(value: unknown): boolean {
   if (typeof value === 'boolean') return value;
-  const word = String(value ?? '').toLowerCase();
+  const word = typeof value === 'string' ? value.toLowerCase() : JSON.stringify(value ?? '0');
   if (offWords.has(word)) return false;
   if (onWords.has(word)) return true;
   throw expected('true or false', value);
@@ -148,7 +148,6 @@ function textsIn(value: unknown): readonly string[] {
 }
 
 function expected(wanted: string, value: unknown): JugqError {
-  const got =
-    typeof value === 'string' ? JSON.stringify(value) : (JSON.stringify(value) ?? 'nothing');
+  const got = typeof value === 'function' ? 'a function' : JSON.stringify(value);
   return new JugqError('SETTINGS_INVALID', `expected ${wanted}, got ${got}`);
 }

@@ -113,6 +113,9 @@ function firstRecord(id: RunId, loaded: LoadedJugfile): RunRecord {
     code: loaded.bundle.digest,
     basis: 0,
     functions: Object.fromEntries(loaded.graph.functions.map((each) => [each.name, noCounts()])),
+    fingerprints: Object.fromEntries(
+      loaded.graph.functions.map((each) => [each.name, each.fingerprint]),
+    ),
     executed: 0,
     cached: 0,
     published: 0,

@@ -29,6 +29,7 @@ import { errorKinds, takeErrorApart, type ErrorKind } from './error-parts.ts';
 import { JugqError } from './errors.ts';
 import { typedArrayTags, uint8Tag, type TypedArray } from './typed-arrays.ts';
 import type { FormBytes } from './form-bytes.ts';
+import { hashKey, type Identify } from './identity.ts';
 import { renderPath, type Step } from './value-path.ts';
 import {
   arrayFault,
@@ -42,8 +43,6 @@ import {
   type Fault,
   type Trail,
 } from './value-shape.ts';
-
-import { hashKey, type Identify } from './identity.ts';
 
 /** A form being written, and what is needed to write or refuse a value. */
 export interface Form extends Trail {
@@ -333,7 +332,7 @@ type WriteBuiltin = (form: Form, value: object) => void;
 
 /** Safe because a writer is found by the prototype of the very class that it is for. */
 function builtin<T extends object>(
-  { prototype }: { readonly prototype: T },
+  prototype: T,
   write: (form: Form, value: T) => void,
 ): [unknown, WriteBuiltin] {
   return [prototype, write as WriteBuiltin];
@@ -341,23 +340,23 @@ function builtin<T extends object>(
 
 /** How each built-in object is written, by its prototype. */
 const builtins: ReadonlyMap<unknown, WriteBuiltin> = new Map([
-  builtin(Map, writeMap),
-  builtin(Set, writeSet),
-  builtin(Date, writeDate),
-  builtin(RegExp, writeRegExp),
-  builtin(URL, writeUrl),
-  builtin(ArrayBuffer, writeArrayBuffer),
-  builtin(DataView, writeDataView),
-  builtin(Buffer, (form, view) => {
+  builtin(Map.prototype, writeMap),
+  builtin(Set.prototype, writeSet),
+  builtin(Date.prototype, writeDate),
+  builtin(RegExp.prototype, writeRegExp),
+  builtin(URL.prototype, writeUrl),
+  builtin(ArrayBuffer.prototype, writeArrayBuffer),
+  builtin(DataView.prototype, writeDataView),
+  builtin<TypedArray>(Buffer.prototype, (form, view) => {
     writeTypedArray(form, view, uint8Tag);
   }),
   ...Array.from(typedArrayTags, ([prototype, tag]) =>
-    builtin<TypedArray>({ prototype }, (form, view) => {
+    builtin(prototype, (form, view) => {
       writeTypedArray(form, view, tag);
     }),
   ),
   ...Array.from(errorKinds, ([prototype, kind]) =>
-    builtin<Error>({ prototype }, (form, error) => {
+    builtin(prototype, (form, error) => {
       writeError(form, error, kind);
     }),
   ),

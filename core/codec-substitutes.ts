@@ -58,9 +58,9 @@ export function exact(walk: Walk, value: unknown): unknown {
     case 'object':
       return value === null ? null : exactObject(walk, value);
     case 'function':
-      return exactReference(walk, value) ?? refuse(walk, foreignFault(value, mendOfClass));
+      return exactFunction(walk, value);
     case 'symbol':
-      return refuse(walk, foreignFault(value, mendOfClass));
+      throw refused(walk, foreignFault(value, mendOfClass));
   }
 }
 
@@ -70,15 +70,6 @@ export function exactAt(walk: Walk, step: Step, value: unknown): unknown {
   const result = exact(walk, value);
   walk.path.pop();
   return result;
-}
-
-/** Fails when there is a fault in the value that the walk stands at. */
-export function refuse(walk: Walk, fault: Fault | undefined): void {
-  if (fault === undefined) return;
-  const path = pathOf(walk);
-  throw new JugqError('VALUE_NOT_STORABLE', `${fault.what} cannot be stored: ${path}: ${fault.mend}`, {
-    fields: { path },
-  });
 }
 
 /** Where the walk stands, as a user would say it. */
@@ -113,6 +104,12 @@ function exactBigint(value: bigint): unknown {
   return tagged(value < 0n ? tags.negativeBignum : tags.unsignedBignum, bytes);
 }
 
+function exactFunction(walk: Walk, value: object): unknown {
+  const reference = exactReference(walk, value);
+  if (reference === undefined) throw refused(walk, foreignFault(value, mendOfClass));
+  return reference;
+}
+
 function exactReference(walk: Walk, value: object): unknown {
   const reference = walk.refer?.(value);
   return reference === undefined ? undefined : tagged(tags.reference, reference);
@@ -132,9 +129,9 @@ function exactContents(walk: Walk, value: object): unknown {
   if (Array.isArray(value)) return exactArray(walk, value);
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype === Object.prototype) return exactPlain(walk, value);
-  if (prototype === null) return tagged(tags.bareObject, new Map(exactEntries(walk, value)));
+  if (prototype === null) return exactBare(walk, value);
   const substitute = builtins.get(prototype);
-  if (substitute === undefined) return refuse(walk, foreignFault(value, mendOfClass));
+  if (substitute === undefined) throw refused(walk, foreignFault(value, mendOfClass));
   return substitute(walk, value);
 }
 
@@ -148,7 +145,7 @@ function exactArray(walk: Walk, items: readonly unknown[]): unknown {
       result = exactNumber(item);
     } else {
       walk.path.push(i);
-      if (item === undefined && !Object.hasOwn(items, i)) refuse(walk, holeFault);
+      if (item === undefined && !Object.hasOwn(items, i)) throw refused(walk, holeFault);
       result = exact(walk, item);
       walk.path.pop();
     }
@@ -158,16 +155,155 @@ function exactArray(walk: Walk, items: readonly unknown[]): unknown {
 }
 
 function exactPlain(walk: Walk, value: object): unknown {
-  // A [hashKey] on an argument has done its work in the hash; on a result it would be lost.
-  refuse(walk, symbolFault(value, walk.refer === undefined ? undefined : hashKey));
+  refuse(walk, symbolFault(value, ignoredSymbol(walk)));
   let copy: Record<string, unknown> | undefined;
   for (const key of Object.getOwnPropertyNames(value)) {
     if (key === '__proto__' || !survives(key)) {
-      return tagged(tags.keyedObject, new Map(exactEntries(walk, value)));
+      return tagged(tags.keyedObject, exactEntries(walk, value));
     }
     const item = readProperty(walk, value, key);
     const result = exactAt(walk, key, item);
-    if (result !== item) (copy ??= plainCopy(value))[key] = result;
+    if (result !== item) (copy ??= { ...value })[key] = result;
   }
   return copy ?? value;
 }
+
+function exactBare(walk: Walk, value: object): unknown {
+  refuse(walk, symbolFault(value, ignoredSymbol(walk)));
+  return tagged(tags.bareObject, exactEntries(walk, value));
+}
+
+/** A [hashKey] on an argument has done its work in the hash; on a result it would be lost, and is refused. */
+function ignoredSymbol(walk: Walk): symbol | undefined {
+  return walk.refer === undefined ? undefined : hashKey;
+}
+
+function exactEntries(walk: Walk, value: object): Map<unknown, unknown> {
+  const entries = new Map<unknown, unknown>();
+  for (const key of Object.getOwnPropertyNames(value)) {
+    entries.set(exactText(key), exactAt(walk, key, readProperty(walk, value, key)));
+  }
+  return entries;
+}
+
+/** Reads an own property without running a getter. */
+function readProperty(walk: Walk, value: object, key: string): unknown {
+  const property = Object.getOwnPropertyDescriptor(value, key);
+  const fault = propertyFault(property);
+  if (fault !== undefined) {
+    walk.path.push(key);
+    throw refused(walk, fault);
+  }
+  return property?.value;
+}
+
+function exactMap(walk: Walk, map: ReadonlyMap<unknown, unknown>): unknown {
+  refuse(walk, decoratedFault(map));
+  const entries: [unknown, unknown][] = [];
+  let substituted = false;
+  for (const [key, value] of map) {
+    const position = entries.length;
+    const exactKey = exactAt(walk, { kind: 'key', position }, key);
+    const exactValue = exactAt(walk, { kind: 'value', position, key }, value);
+    if (exactKey !== key || exactValue !== value) substituted = true;
+    entries.push([exactKey, exactValue]);
+  }
+  return substituted ? new Map(entries) : map;
+}
+
+function exactSet(walk: Walk, set: ReadonlySet<unknown>): unknown {
+  refuse(walk, decoratedFault(set));
+  const items = [...set];
+  let substituted = false;
+  items.forEach((item, position) => {
+    const result = exactAt(walk, { kind: 'item', position }, item);
+    if (result === item) return;
+    items[position] = result;
+    substituted = true;
+  });
+  return substituted ? tagged(tags.set, items) : set;
+}
+
+function exactDate(walk: Walk, date: Date): unknown {
+  refuse(walk, decoratedFault(date));
+  const time = date.getTime();
+  // The encoder writes seconds, and the decoder rounds them to milliseconds. An invalid date is NaN in both.
+  if (Number.isNaN(time)) return tagged(tags.exactDate, oneNaN);
+  return Math.round((time / 1000) * 1000) === time ? date : tagged(tags.exactDate, time);
+}
+
+function exactRegExp(walk: Walk, pattern: RegExp): unknown {
+  refuse(walk, decoratedFault(pattern, 1));
+  const { source, flags } = pattern;
+  const lastIndex: unknown = exactAt(walk, 'lastIndex', pattern.lastIndex);
+  if (flags === '' && lastIndex === 0 && survives(source)) return tagged(tags.regExp, source);
+  return tagged(tags.fullRegExp, [exactText(source), flags, lastIndex]);
+}
+
+function exactUrl(walk: Walk, url: URL): unknown {
+  refuse(walk, decoratedFault(url));
+  return tagged(tags.url, url.href);
+}
+
+function exactError(walk: Walk, error: Error, kind: ErrorKind): unknown {
+  const { hidden, shown } = takeErrorApart(error, kind);
+  return tagged(tags.error, [kind, exactPlain(walk, hidden), exactPlain(walk, shown)]);
+}
+
+function exactArrayBuffer(walk: Walk, buffer: ArrayBuffer): unknown {
+  refuse(walk, bytesFault(buffer));
+  return tagged(tags.arrayBuffer, Buffer.from(buffer));
+}
+
+function exactDataView(walk: Walk, view: DataView): unknown {
+  refuse(walk, bytesFault(view));
+  const bytes = Buffer.from(view.buffer, view.byteOffset, view.byteLength);
+  return tagged(tags.dataView, bytes);
+}
+
+/** The encoder writes these as they are. */
+function exactTypedArray(walk: Walk, view: TypedArray): unknown {
+  refuse(walk, bytesFault(view));
+  return view;
+}
+
+function refuse(walk: Walk, fault: Fault | undefined): void {
+  if (fault !== undefined) throw refused(walk, fault);
+}
+
+function refused(walk: Walk, fault: Fault): JugqError {
+  const path = pathOf(walk);
+  return new JugqError(
+    'VALUE_NOT_STORABLE',
+    `${fault.what} cannot be stored: ${path}: ${fault.mend}`,
+    { fields: { path } },
+  );
+}
+
+const mendOfClass = 'turn it into a plain object, for example { ...instance }';
+
+type Substitute = (walk: Walk, value: object) => unknown;
+
+/** Safe because a substitute is found by the prototype of the very class that it is for. */
+function builtin<T extends object>(
+  prototype: T,
+  substitute: (walk: Walk, value: T) => unknown,
+): [unknown, Substitute] {
+  return [prototype, substitute as Substitute];
+}
+
+/** What to do with each built-in object, by its prototype. */
+const builtins: ReadonlyMap<unknown, Substitute> = new Map([
+  builtin(Map.prototype, exactMap),
+  builtin(Set.prototype, exactSet),
+  builtin(Date.prototype, exactDate),
+  builtin(RegExp.prototype, exactRegExp),
+  builtin(URL.prototype, exactUrl),
+  builtin(ArrayBuffer.prototype, exactArrayBuffer),
+  builtin(DataView.prototype, exactDataView),
+  builtin<TypedArray>(Buffer.prototype, exactTypedArray),
+  ...Array.from(typedArrayTags.keys(), (prototype) => builtin(prototype, exactTypedArray)),
+  ...Array.from(errorKinds, ([prototype, kind]) =>
+    builtin(prototype, (walk, error) => exactError(walk, error, kind)),
+  ),
+]);

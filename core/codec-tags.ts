@@ -11,7 +11,7 @@
  * | 38611 | byte string | a text that UTF-8 cannot hold or readers change (lone surrogate, byte order mark): UTF-16LE |
  * | 38612 | 259(map) | an object with a key that readers change (`__proto__`, or such a text) |
  * | 38613 | 259(map) | an object without prototype |
- * | 38614 | float | a Date whose milliseconds do not survive as seconds |
+ * | 38614 | float | a Date that does not survive as seconds, such as an invalid one (NaN) |
  * | 38615 | [text, text, any] | a RegExp: source, flags, `lastIndex` |
  * | 38616 | [text, map, map] | an Error: its class, its properties that are not enumerable, those that are |
  * | 38617 | byte string | an ArrayBuffer |
@@ -114,8 +114,11 @@ addExtension({
   Class: ExactNumber,
   encode(exact: ExactNumber, encode: (value: number) => void): void {
     encoder.alwaysUseFloat = true;
-    encode(exact.value);
-    encoder.alwaysUseFloat = false;
+    try {
+      encode(exact.value);
+    } finally {
+      encoder.alwaysUseFloat = false;
+    }
   },
 } as unknown as Extension);
 

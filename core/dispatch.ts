@@ -339,7 +339,10 @@ const windowMin = 256;
 const windowMax = 8192;
 
 function hasRoom(state: DispatchState, queue: string, functionName: string): boolean {
-  const byTime = (Math.max(1, state.threads) * windowMs) / expectedMs(state, functionName);
+  // Of a function that nobody knows yet, little is let out: what follows may travel in parcels.
+  const byTime = state.durations.has(functionName)
+    ? (Math.max(1, state.threads) * windowMs) / expectedMs(state, functionName)
+    : windowMin;
   const window = Math.min(windowMax, Math.max(windowMin, byTime));
   return (state.queued.get(queue) ?? 0) < window;
 }

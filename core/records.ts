@@ -41,6 +41,8 @@ export interface RunRecord {
   readonly basis: number;
   /** By function; `running` is 0 here, workers report it. */
   readonly functions: Readonly<Record<string, Counts>>;
+  /** Of each function's code, by name. */
+  readonly fingerprints: Readonly<Record<string, string>>;
   readonly executed: number;
   readonly cached: number;
   /** Tasks that a dispatcher has published for this run so far. */

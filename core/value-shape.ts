@@ -23,8 +23,8 @@ export interface Trail {
   readonly containers: object[];
 }
 
-/** Containers inside containers that are followed: encoding a level takes up to 0.6 KB of a stack of about 1 MB. */
-export const levelsMax = 1024;
+/** Containers inside containers that are followed: a stack of 1 MB holds 500 levels of the costliest kind. */
+export const levelsMax = 256;
 
 /** Items of one array; cbor-x refuses to decode a longer one. */
 export const itemsMax = 112_810_000;

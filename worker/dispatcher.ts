@@ -432,9 +432,10 @@ class Reign {
   }
 
   async #writeRecords(): Promise<void> {
-    if (this.#publishing > 0 && this.#state.runs.length === 0) return;
     for (const book of this.#books.values()) {
       if (!this.#lease.isHeld) return;
+      // Whoever planned the run waits for its first record to learn how much was published.
+      if (this.#publishing > 0 && book.published === 0 && !isOver(book.record.state)) continue;
       await book.write(this.#project.runs, this.#lease.epoch);
     }
   }

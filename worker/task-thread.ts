@@ -8,7 +8,6 @@ prepareForUserCode();
 /** Runs a batch; the outcomes are moved, not copied. */
 export async function runBatch(batch: Batch): Promise<Uint8Array> {
   const outcomes = await run(batch);
-  // A buffer out of a shared pool cannot be moved.
-  const own = outcomes.byteLength === outcomes.buffer.byteLength ? outcomes : outcomes.slice();
-  return move(own) as Uint8Array;
+  // A view is moved with all of the buffer behind it, and one of a shared pool not at all.
+  return move(new Uint8Array(outcomes)) as Uint8Array;
 }

@@ -55,8 +55,13 @@ async function runIn(
           abort.abort();
         }, timeoutMs);
   try {
-    const options = timeoutMs === undefined ? {} : { signal: abort.signal };
-    return unpackOutcomes((await pool.run(batch, options)) as Uint8Array);
+    // A view is cloned with all of the buffer behind it, which may be far larger: it crosses as a buffer of its own.
+    const tasks = new Uint8Array(batch.tasks);
+    const options = {
+      transferList: [tasks.buffer],
+      ...(timeoutMs === undefined ? {} : { signal: abort.signal }),
+    };
+    return unpackOutcomes((await pool.run({ ...batch, tasks }, options)) as Uint8Array);
   } catch (error) {
     throw asDeath(error, abort.signal.aborted ? timeoutMs : undefined);
   } finally {

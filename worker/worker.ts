@@ -70,6 +70,7 @@ export class WorkerDaemon {
   #full: string | undefined;
   #trouble: string | undefined;
   #draining = false;
+  #pumping = false;
 
   constructor(options: WorkerOptions) {
     const { project, threads, queues, ackWaitMs, trace } = options;
@@ -338,7 +339,17 @@ export class WorkerDaemon {
     throw new JugqError('VALUE_CORRUPT', `the large arguments of ${task.id} are gone: plan again`);
   }
 
+  /** Hands work to free threads once all that this turn of the event loop brings is there: batches, not drops. */
   #pump(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    setImmediate(() => {
+      this.#pumping = false;
+      this.#startBatches();
+    });
+  }
+
+  #startBatches(): void {
     for (let batch = this.#schedule.next(); batch !== undefined; batch = this.#schedule.next()) {
       void this.#run(batch);
     }

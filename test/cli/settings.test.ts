@@ -1,59 +1,11 @@
 import { fc, testProp } from '@fast-check/ava';
-import test, { type ExecutionContext } from 'ava';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import test from 'ava';
+import { rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { settingKeys } from '../../cli/settings-table.ts';
-import {
-  loadSettings,
-  type LoadedSettings,
-  type SettingFlags,
-  type SettingKey,
-} from '../../cli/settings.ts';
-import { isJugqError } from '../../core/errors.ts';
-
-interface Tree {
-  readonly root: string;
-  /** Loads with the user's directory at `home`. */
-  load(options?: { flags?: SettingFlags; env?: NodeJS.ProcessEnv; cwd?: string }): LoadedSettings;
-}
-
-/** A directory with these files; values that are not text are written as JSON. */
-function tree(t: ExecutionContext, files: Record<string, unknown> = {}): Tree {
-  const root = mkdtempSync(join(tmpdir(), 'jugq-settings-'));
-  t.teardown(() => {
-    rmSync(root, { recursive: true });
-  });
-  for (const [name, content] of Object.entries({
-    'home/.keep': '',
-    'repo/.git/HEAD': '',
-    ...files,
-  })) {
-    mkdirSync(dirname(join(root, name)), { recursive: true });
-    writeFileSync(
-      join(root, name),
-      typeof content === 'string' ? content : JSON.stringify(content),
-    );
-  }
-  mkdirSync(join(root, 'repo/packages/a'), { recursive: true });
-  return {
-    root,
-    load: ({ flags = {}, env = {}, cwd = 'repo' } = {}) =>
-      loadSettings({ flags, env: { HOME: join(root, 'home'), ...env }, cwd: join(root, cwd) }),
-  };
-}
-
-function originOf(loaded: LoadedSettings, key: SettingKey): { value: unknown; origin: string } {
-  const found = loaded.origins.find((each) => each.key === key);
-  if (found === undefined) throw new Error(`expected ${key} to be listed`);
-  return { value: found.value, origin: found.origin };
-}
-
-function refused(t: ExecutionContext, action: () => unknown, message: RegExp): void {
-  const error = t.throws(action);
-  t.true(isJugqError(error, 'SETTINGS_INVALID'), error.message);
-  t.regex(error.message, message);
-}
+import { loadSettings, type SettingFlags } from '../../cli/settings.ts';
+import { originOf, refused, tree } from '../kit/settings-tree.ts';
 
 test('settings: nothing named: defaults, a private server, and the project of the directory', (t) => {
   const { settings, origins } = tree(t).load();
@@ -259,95 +211,6 @@ test('project: flag, variable, files, then the name in package.json made valid, 
     t,
     () => files.load({ flags: { project: 'a b' } }),
     /flag --project is wrong: expected a project name .*got "a b"/,
-  );
-});
-
-const context = { 'home/.config/nats/context/prod.json': { url: 'nats://prod:4222', token: 'p' } };
-
-test('context: one that is merely selected: not used', (t) => {
-  const files = tree(t, { ...context, 'home/.config/nats/context.txt': 'prod' });
-  t.deepEqual(files.load({ env: { NATS_CONTEXT: 'prod' } }).settings.server, []);
-});
-
-test('context: named by flag, variable or file: used at the strength of that source', (t) => {
-  const files = tree(t, context);
-  const file = join(files.root, 'home/.config/nats/context/prod.json');
-  const env = { JUGQ_SERVER: 'nats://other:1', NATS_TOKEN: 'n' };
-  const byFlag = files.load({ flags: { context: 'prod' }, env });
-  t.deepEqual(byFlag.settings.connection, {
-    servers: ['nats://prod:4222'],
-    login: { kind: 'token', token: 'p' },
-    tls: undefined,
-    origins: { servers: `the nats context ${file}`, login: `the nats context ${file}` },
-  });
-  const byVariable = files.load({ env: { ...env, JUGQ_CONTEXT: 'prod' } }).settings.connection;
-  t.deepEqual(byVariable.servers, ['nats://other:1']);
-  t.deepEqual(byVariable.login, { kind: 'token', token: 'p' });
-  writeFileSync(join(files.root, 'repo/jugq.config.json'), '{"context": "prod"}');
-  t.deepEqual(files.load({ env: { NATS_TOKEN: 'n' } }).settings.connection.login, {
-    kind: 'token',
-    token: 'n',
-  });
-  t.deepEqual(files.load().settings.server, ['nats://prod:4222']);
-});
-
-test('login: the strongest source decides the kind, and the others are said to be unused', (t) => {
-  const files = tree(t, { 'repo/jugq.config.json': { creds: 'prod.creds', password: 'x' } });
-  const loaded = files.load({ env: { NATS_TOKEN: 'secret-token' } });
-  t.deepEqual(loaded.settings.connection.login, { kind: 'token', token: 'secret-token' });
-  t.is(loaded.settings.connection.origins.login, 'NATS_TOKEN');
-  const unused = { value: undefined, origin: 'not used, because NATS_TOKEN is stronger' };
-  t.deepEqual(originOf(loaded, 'creds'), unused);
-  t.deepEqual(originOf(loaded, 'password'), unused);
-  t.notRegex(JSON.stringify(loaded.origins), /secret-token/);
-});
-
-test('login: every kind from the variables of the nats tool', (t) => {
-  const files = tree(t);
-  const seed = `SU${'A'.repeat(56)}`;
-  const cases = [
-    [{ NATS_CREDS: 'c.creds' }, { kind: 'creds', file: join(files.root, 'repo/c.creds') }],
-    [{ NATS_NKEY: 'u.nk' }, { kind: 'nkey', file: join(files.root, 'repo/u.nk') }],
-    [{ NATS_NKEY: seed }, { kind: 'seed', seed }],
-    [
-      { NATS_USER: 'ada', NATS_PASSWORD: ' p ' },
-      { kind: 'user', user: 'ada', password: ' p ' },
-    ],
-    [{ NATS_USER: 'word' }, { kind: 'token', token: 'word' }],
-    [{ NATS_TOKEN: 'off' }, { kind: 'token', token: 'off' }],
-    [{ NATS_URL: 'nats://ada:p%40@h:1' }, { kind: 'user', user: 'ada', password: 'p@' }],
-    [{ NATS_URL: 'nats://word@h:1' }, { kind: 'token', token: 'word' }],
-  ] as const;
-  for (const [env, login] of cases) {
-    t.deepEqual(files.load({ env }).settings.connection.login, login);
-  }
-});
-
-test('login: a password from the environment beside a user in a file: together', (t) => {
-  const files = tree(t, { 'repo/jugq.config.json': { user: 'ada' } });
-  const { login } = files.load({ env: { NATS_PASSWORD: 'p' } }).settings.connection;
-  t.deepEqual(login, { kind: 'user', user: 'ada', password: 'p' });
-});
-
-test('login: two kinds in one source, or a password alone: refused', (t) => {
-  const files = tree(t, { 'repo/jugq.config.json': { token: 'a', creds: 'b' } });
-  refused(t, () => files.load(), /expected one login from .*jugq\.config\.json, got creds, token/);
-  refused(
-    t,
-    () => tree(t).load({ env: { NATS_PASSWORD: 'p' } }),
-    /expected a user beside the password from NATS_PASSWORD/,
-  );
-});
-
-test('TLS: files and the handshake are handed on; a certificate without its key is refused', (t) => {
-  const files = tree(t);
-  const env = { NATS_CA: '/ca', NATS_CERT: '/cert', NATS_KEY: '/key' };
-  const { tls } = files.load({ env }).settings.connection;
-  t.deepEqual(tls, { ca: '/ca', cert: '/cert', key: '/key', first: false });
-  refused(
-    t,
-    () => files.load({ env: { NATS_CERT: '/cert' } }),
-    /expected tlsKey beside tlsCert from NATS_CERT/,
   );
 });
 

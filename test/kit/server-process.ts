@@ -135,7 +135,9 @@ async function portOf(course: Course, child: ChildProcess): Promise<number> {
     const names = await readdir(course.directory);
     const name = names.find((each) => each.endsWith(`_${String(child.pid)}.ports`));
     const text = name === undefined ? '' : await readFile(join(course.directory, name), 'utf8');
-    const port = /"nats":\["(?:nats|tls):\/\/127\.0\.0\.1:(\d+)"/.exec(text.replaceAll(/\s/g, ''))?.[1];
+    const port = /"nats":\["(?:nats|tls):\/\/127\.0\.0\.1:(\d+)"/.exec(
+      text.replaceAll(/\s/g, ''),
+    )?.[1];
     if (port !== undefined) return Number(port);
     if (hasEnded(child)) throw new Error(`the test server ended at its start: ${logOf(course)}`);
     if (performance.now() > until) {
