@@ -21,7 +21,6 @@ import {
   adoptServer,
   countClients,
   endServer,
-  hasHadClients,
   launchServer,
   type RunningServer,
 } from './private-launch.ts';
@@ -167,7 +166,8 @@ async function watch(server: RunningServer, graceMs: number): Promise<Turn> {
   const startedAt = performance.now();
   let usedAt: number | undefined;
   for (;;) {
-    const turn = await Promise.race([died, pause()]);
+    // The first command may come and go quickly.
+    const turn = await Promise.race([died, pause(usedAt === undefined ? lookMs / 5 : lookMs)]);
     if (turn !== undefined) return turn;
     if (!(await hasLock(directory, holder))) return { kind: 'replaced' };
     const wish = await takeWish(server);
@@ -177,9 +177,7 @@ async function watch(server: RunningServer, graceMs: number): Promise<Turn> {
     // A server that is paused or busy must not count as unused.
     if (clients === undefined) usedAt &&= now;
     else if (clients > 0) usedAt = now;
-    // A quick command may come and go between two looks.
-    else if (usedAt === undefined && (await hasHadClients(server.connection))) usedAt = now;
-    else if (now - (usedAt ?? startedAt) > (usedAt === undefined ? graceMs : settings.idleMs)) {
+    else if (usedAt === undefined ? now - startedAt > graceMs : now - usedAt > settings.idleMs) {
       return { kind: 'idle' };
     }
   }
@@ -194,8 +192,8 @@ async function takeWish({ record }: RunningServer): Promise<ServerWish | undefin
   return isGranted ? undefined : wish;
 }
 
-async function pause(): Promise<Turn | undefined> {
-  return delay(lookMs, undefined, { signal: stopping.signal }).catch(() => ({ kind: 'asked' }));
+async function pause(ms: number): Promise<Turn | undefined> {
+  return delay(ms, undefined, { signal: stopping.signal }).catch(() => ({ kind: 'asked' }));
 }
 
 /**

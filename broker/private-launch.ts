@@ -39,7 +39,7 @@ export interface LaunchOptions extends ServerWish {
 
 /** Reading a store of many millions of messages takes minutes. */
 const startMsMax = 10 * 60_000;
-const answerMs = 10_000;
+const answerMs = 5000;
 const stopMs = 30_000;
 const lookMs = 1000;
 
@@ -94,35 +94,18 @@ export async function endServer(server: RunningServer, directory: string): Promi
   await server.ended;
 }
 
-/** How many clients there are beside the keeper; undefined if the server does not say. */
-export async function countClients(connection: NatsConnection): Promise<number | undefined> {
-  const total = await countConnections(connection, 0);
-  return total === undefined ? undefined : total - 1;
-}
-
-/** Whether some client has come and gone since the server's start. */
-export async function hasHadClients(connection: NatsConnection): Promise<boolean> {
-  return ((await countConnections(connection, 1)) ?? 0) > 0;
-}
-
 /**
- * Asks the server about connections: open (0) or closed (1) ones.
+ * How many clients there are beside the keeper; undefined if the server does not say.
  *
  * An ordinary client may ask this about its own account, so that no port for monitoring is open to other users.
- *
- * @see nats-server, server/monitor.go, ConnzOptions
  */
-async function countConnections(
-  connection: NatsConnection,
-  state: 0 | 1,
-): Promise<number | undefined> {
+export async function countClients(connection: NatsConnection): Promise<number | undefined> {
   try {
-    const question = JSON.stringify({ state, limit: 1 });
-    const reply = await connection.request('$SYS.REQ.ACCOUNT.PING.CONNZ', question, {
+    const reply = await connection.request('$SYS.REQ.ACCOUNT.PING.CONNZ', '{"limit":1}', {
       timeout: answerMs / 5,
     });
     const { data } = reply.json<{ data?: { total?: unknown } }>();
-    return typeof data?.total === 'number' ? data.total : undefined;
+    return typeof data?.total === 'number' ? data.total - 1 : undefined;
   } catch {
     // The client tells apart a silent server and a lost connection; neither says anything about others.
     return undefined;
@@ -162,10 +145,13 @@ async function launchOn(port: number, options: LaunchOptions): Promise<RunningSe
       );
     });
   });
+  const starting = new AbortController();
+  void ended.then((how) => {
+    starting.abort(new Error(how));
+  });
   try {
     const pid = child.pid ?? 0;
-    const found = await Promise.race([portOf(directory, pid), ended]);
-    if (typeof found === 'string') throw new Error(found);
+    const found = await portOf(directory, pid, starting.signal);
     const url = `nats://${urlHost(listenHost)}:${found.toString()}`;
     const connection = await connectKeeper(url, token);
     const version = connection.info?.version ?? 'unknown';
@@ -225,7 +211,7 @@ async function storeBytesMax(store: string): Promise<number> {
 }
 
 /** The server writes this file when it has read its store and listens. */
-async function portOf(directory: string, pid: number): Promise<number> {
+async function portOf(directory: string, pid: number, starting: AbortSignal): Promise<number> {
   const until = performance.now() + startMsMax;
   for (;;) {
     const names = await readdir(directory);
@@ -235,6 +221,7 @@ async function portOf(directory: string, pid: number): Promise<number> {
     if (port !== undefined) return Number(port);
     if (performance.now() > until)
       throw new Error(`it did not listen within ${startMsMax.toString()} ms`);
+    starting.throwIfAborted();
     await delay(10);
   }
 }

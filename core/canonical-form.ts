@@ -347,7 +347,7 @@ const builtins: ReadonlyMap<unknown, WriteBuiltin> = new Map([
   builtin(URL.prototype, writeUrl),
   builtin(ArrayBuffer.prototype, writeArrayBuffer),
   builtin(DataView.prototype, writeDataView),
-  builtin<TypedArray>(Buffer.prototype, (form, view) => {
+  builtin(Buffer.prototype as TypedArray, (form, view) => {
     writeTypedArray(form, view, uint8Tag);
   }),
   ...Array.from(typedArrayTags, ([prototype, tag]) =>

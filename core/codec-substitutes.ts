@@ -213,14 +213,13 @@ function exactMap(walk: Walk, map: ReadonlyMap<unknown, unknown>): unknown {
 
 function exactSet(walk: Walk, set: ReadonlySet<unknown>): unknown {
   refuse(walk, decoratedFault(set));
-  const items = [...set];
+  const items: unknown[] = [];
   let substituted = false;
-  items.forEach((item, position) => {
-    const result = exactAt(walk, { kind: 'item', position }, item);
-    if (result === item) return;
-    items[position] = result;
-    substituted = true;
-  });
+  for (const item of set) {
+    const result = exactAt(walk, { kind: 'item', position: items.length }, item);
+    if (result !== item) substituted = true;
+    items.push(result);
+  }
   return substituted ? tagged(tags.set, items) : set;
 }
 
@@ -301,7 +300,7 @@ const builtins: ReadonlyMap<unknown, Substitute> = new Map([
   builtin(URL.prototype, exactUrl),
   builtin(ArrayBuffer.prototype, exactArrayBuffer),
   builtin(DataView.prototype, exactDataView),
-  builtin<TypedArray>(Buffer.prototype, exactTypedArray),
+  builtin(Buffer.prototype as TypedArray, exactTypedArray),
   ...Array.from(typedArrayTags.keys(), (prototype) => builtin(prototype, exactTypedArray)),
   ...Array.from(errorKinds, ([prototype, kind]) =>
     builtin(prototype, (walk, error) => exactError(walk, error, kind)),

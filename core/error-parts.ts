@@ -30,7 +30,7 @@ export interface ErrorParts {
 
 /** The kind of error that each built-in prototype makes. */
 export const errorKinds: ReadonlyMap<Error, ErrorKind> = new Map(
-  Object.entries(classes).map(([kind, { prototype }]) => [prototype as Error, kind as ErrorKind]),
+  Object.entries(classes).map(([kind, { prototype }]) => [prototype, kind as ErrorKind]),
 );
 
 /**

@@ -181,10 +181,14 @@ export function foreignFault(value: unknown, mendOfClass: string): Fault {
   if (types.isBoxedPrimitive(value)) {
     return { what: `a boxed primitive (new ${className(value)}(…))`, mend: 'use the primitive' };
   }
-  if (types.isGeneratorObject(value)) {
-    return { what: 'a generator', mend: 'collect its items with Array.from(generator)' };
+  const instance = value as object;
+  if (Symbol.iterator in instance && 'next' in instance) {
+    return { what: 'an iterator', mend: 'collect its items with Array.from(iterator)' };
   }
-  return { what: `an instance of ${className(value as object)}`, mend: mendOfClass };
+  const name = className(instance);
+  const what =
+    name === 'Object' ? 'an object with a prototype of its own' : `an instance of ${name}`;
+  return { what, mend: mendOfClass };
 }
 
 /** Name of the class of an object, read without running any code of it. */

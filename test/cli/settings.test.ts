@@ -188,11 +188,11 @@ test('settings: lists, with commas or as lists: the same', (t) => {
 
 test('settings: paths: relative to the file or to here, and ~ is the home', (t) => {
   const files = tree(t, {
-    'repo/jugq.config.json': { stopFile: 'stop', natsServer: '~/bin/nats-server' },
+    'repo/jugq.config.json': { stopFile: 'stop', creds: '~/bin/nats.creds' },
   });
   const { settings } = files.load({ cwd: 'repo/packages/a', flags: { tlsCa: '../ca.pem' } });
   t.is(settings.stopFile, join(files.root, 'repo/stop'));
-  t.is(settings.natsServer, join(files.root, 'home/bin/nats-server'));
+  t.is(settings.creds, join(files.root, 'home/bin/nats.creds'));
   t.is(settings.tlsCa, join(files.root, 'repo/packages/ca.pem'));
 });
 
