@@ -9,7 +9,8 @@ import type { Parcel } from '../core/parcel.ts';
 
 /** A parcel in this worker's hands. */
 export interface HeldParcel {
-  readonly delivery: Delivery & Pulse;
+  /** The newest delivery of its message. */
+  delivery: Delivery & Pulse;
   readonly parcel: Parcel;
   readonly takenAt: number;
   /** Tasks without a result, failure record or other end. */
@@ -18,7 +19,7 @@ export interface HeldParcel {
   started: boolean;
   /** When the last heartbeat was sent, on the monotonic clock. */
   aliveAt: number;
-  /** Handed back, or another's by now. */
+  /** Handed back: none of its tasks is to be started any more. */
   gone: boolean;
 }
 
@@ -52,6 +53,23 @@ export class HeldParcels {
     return this.#held.size;
   }
 
+  /**
+   * Takes a delivery of a message that is in hand already: after a standstill of this process the server gives it out
+   * again, and may give it to us. The work goes on, under the new delivery.
+   *
+   * @returns false if the message is not in hand
+   */
+  adopt(delivery: Delivery & Pulse, parcel: Parcel): boolean {
+    const [head] = parcel.tasks;
+    for (const held of this.#held) {
+      if (held.parcel.tasks[0]?.id !== head?.id) continue;
+      held.delivery = delivery;
+      held.aliveAt = performance.now();
+      return true;
+    }
+    return false;
+  }
+
   take(delivery: Delivery & Pulse, parcel: Parcel): HeldParcel {
     const now = performance.now();
     const held: HeldParcel = {
@@ -71,16 +89,14 @@ export class HeldParcels {
   settle(held: HeldParcel): void {
     held.left--;
     if (held.left > 0) return;
-    const late = performance.now() - held.aliveAt > this.#options.ackWaitMs * lostShare;
-    if (!held.gone && !late) held.delivery.ack();
+    if (!held.gone && !this.#isLate(held)) held.delivery.ack();
     this.#remove(held);
     this.#options.onAcked(held);
   }
 
   /** Gives a parcel back to the queue, at once or after a delay. */
   handBack(held: HeldParcel, delayMs = 0): void {
-    const late = performance.now() - held.aliveAt > this.#options.ackWaitMs * lostShare;
-    if (!held.gone && !late) held.delivery.handBack(delayMs);
+    if (!held.gone && !this.#isLate(held)) held.delivery.handBack(delayMs);
     held.gone = true;
     this.#remove(held);
   }
@@ -104,6 +120,11 @@ export class HeldParcels {
     clearInterval(this.#timer);
   }
 
+  /** Without a heartbeat for so long, the message is another delivery's. */
+  #isLate(held: HeldParcel): boolean {
+    return performance.now() - held.aliveAt > this.#options.ackWaitMs * lostShare;
+  }
+
   #remove(held: HeldParcel): void {
     this.#held.delete(held);
     if (this.#held.size > 0) return;
@@ -114,12 +135,9 @@ export class HeldParcels {
 
   #beat(): void {
     if (this.#options.isDeaf()) return;
-    const now = performance.now();
-    const lost = now - this.#options.ackWaitMs * lostShare;
     for (const held of this.#held) {
-      if (held.aliveAt < lost) held.gone = true;
-      if (held.gone) continue;
-      held.aliveAt = now;
+      if (this.#isLate(held)) continue;
+      held.aliveAt = performance.now();
       this.#options.beat(held.delivery.replySubject);
     }
   }

@@ -183,6 +183,7 @@ export class WorkerDaemon {
       delivery.handBack(0);
       return;
     }
+    if (delivery.deliveries > 1 && this.#held.adopt(delivery, parcel)) return;
     const held = this.#held.take(delivery, parcel);
     this.#options.trace({
       kind: 'parcel-taken',
