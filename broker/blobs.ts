@@ -1,38 +1,50 @@
 /**
  * Bytes too large for one message, in an object store.
  *
- * Names are never written twice with different content: a put that was interrupted or raced leaves chunks behind, and
- * a read of an object whose chunks are gone would wait for ever; so reads have a watchdog, and the client checks the
- * digest of what it read.
+ * Names are never written twice with different content: a put that was interrupted or raced leaves chunks behind.
+ * Chunks are read by following their subject, which knows when it has come to the end: so an object whose chunks are
+ * gone is found out at once, a server that is away is waited for, and neither is mistaken for the other.
  */
-import { nanos, StorageType, type JetStreamClient, type ObjectStore } from 'nats';
+import { createHash, type Hash } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  nanos,
+  StorageType,
+  type JetStreamManager,
+  type NatsConnection,
+  type ObjectInfo,
+  type ObjectStore,
+} from 'nats';
 import { JugqError } from '../core/errors.ts';
-import { toJugqError } from './nats-errors.ts';
+import { follow } from './follow.ts';
+import { isTransient, toJugqError } from './nats-errors.ts';
+import { objectStream } from './topology.ts';
 
-/** A read that brings nothing for this long has lost its chunks or its server. */
-const silentReadMs = 20_000;
+const putTimeoutMs = 60_000;
+const retryMs = 500;
 
 export class Blobs {
-  readonly #store: Promise<ObjectStore>;
   readonly #name: string;
+  readonly #connection: NatsConnection;
+  readonly #manager: JetStreamManager;
+  #store: Promise<ObjectStore> | undefined;
 
   /** @param name - of the object store, which exists */
-  constructor(client: JetStreamClient, name: string) {
+  constructor(name: string, parts: { connection: NatsConnection; manager: JetStreamManager }) {
     this.#name = name;
-    this.#store = client.views.os(name, { storage: StorageType.File, ttl: nanos(0) });
-    // Whoever reads or writes sees the failure; until then nobody waits for it.
-    this.#store.catch(() => undefined);
+    this.#connection = parts.connection;
+    this.#manager = parts.manager;
   }
 
   /**
    * Stores pieces under a name.
    *
-   * @throws JugqError `SERVER_FULL`, `SERVER_FAILED`
+   * @throws JugqError `SERVER_FULL`, `SERVER_FAILED`, `SERVER_UNREACHABLE`
    */
   async put(name: string, pieces: readonly Uint8Array[]): Promise<void> {
     try {
-      const store = await this.#store;
-      await store.put({ name }, streamOf(pieces), { timeout: 60_000 });
+      const store = await this.#opened();
+      await store.put({ name }, streamOf(pieces), { timeout: putTimeoutMs });
     } catch (error) {
       throw toJugqError(error, `storing ${name} in ${this.#name}`);
     }
@@ -40,62 +52,126 @@ export class Blobs {
 
   /** Whether something is stored under the name. */
   async has(name: string): Promise<boolean> {
-    try {
-      const found = await (await this.#store).info(name);
-      return found !== null && !found.deleted;
-    } catch (error) {
-      throw toJugqError(error, `looking for ${name} in ${this.#name}`);
-    }
+    return (await this.#find(name)) !== undefined;
   }
 
   /**
-   * Reads a whole object; undefined if there is none of that name.
+   * Reads a whole object; undefined if there is none of that name. Waits while the server is away.
    *
    * @throws JugqError `VALUE_CORRUPT` if its chunks are gone or are not what was stored
    */
   async get(name: string): Promise<Uint8Array | undefined> {
-    const found = await this.#open(name);
-    if (found === null) return undefined;
-    const bytes = new Uint8Array(found.info.size);
-    const reader = found.data.getReader();
-    try {
-      let at = 0;
-      for (;;) {
-        const { done, value } = await withinSilence(reader.read(), name);
-        if (done) break;
-        bytes.set(value, at);
-        at += value.length;
-      }
-      const problem = await withinSilence(found.error, name);
-      if (problem instanceof Error) throw problem;
-      return bytes;
-    } catch (cause) {
-      // The stream is abandoned either way; what `cancel` says about that changes nothing.
-      reader.cancel().catch(() => undefined);
-      throw new JugqError(
-        'VALUE_CORRUPT',
-        `${name} of ${this.#name} cannot be read whole: its chunks are missing or changed: plan again to compute it anew`,
-        { cause },
-      );
+    for (;;) {
+      const found = await this.#find(name);
+      if (found === undefined) return undefined;
+      const bytes = await this.#read(found);
+      if (bytes !== undefined) return bytes;
+      // A replica may be late: only the leader's word counts for what is not there.
+      if ((await this.#chunksOf(found)) !== found.chunks) throw this.#corrupt(name, 'missing');
+      await delay(retryMs);
     }
   }
 
   /** Removes an object; nothing happens if there is none. */
   async delete(name: string): Promise<void> {
     try {
-      await (await this.#store).delete(name);
+      await (await this.#opened()).delete(name);
     } catch (error) {
       throw toJugqError(error, `removing ${name} from ${this.#name}`);
     }
   }
 
-  async #open(name: string): ReturnType<ObjectStore['get']> {
+  #opened(): Promise<ObjectStore> {
+    if (this.#store === undefined) {
+      const client = this.#connection.jetstream();
+      const opening = client.views.os(this.#name, { storage: StorageType.File, ttl: nanos(0) });
+      this.#store = opening;
+      opening.catch(() => {
+        this.#store = undefined;
+      });
+    }
+    return this.#store;
+  }
+
+  async #find(name: string): Promise<ObjectInfo | undefined> {
+    const found = await this.#patiently(`looking for ${name} in`, async () =>
+      (await this.#opened()).info(name),
+    );
+    return found === null || found.deleted ? undefined : found;
+  }
+
+  /** Undefined: fewer chunks came than there should be. */
+  async #read(found: ObjectInfo): Promise<Uint8Array | undefined> {
+    const bytes = new Uint8Array(found.size);
+    const hash = { of: createHash('sha256'), length: 0 };
+    const following = follow(this.#connection, this.#manager, {
+      stream: objectStream(this.#name),
+      from: 1,
+      subjects: [this.#chunkSubject(found)],
+      onMessage: ({ data }) => {
+        // More than was stored counts for the length alone, which is wrong then.
+        if (hash.length + data.length <= bytes.length) bytes.set(data, hash.length);
+        add(hash, data);
+      },
+      onReplaced: () => {
+        hash.of = createHash('sha256');
+        hash.length = 0;
+      },
+    });
     try {
-      return await (await this.#store).get(name);
-    } catch (error) {
-      throw toJugqError(error, `reading ${name} of ${this.#name}`);
+      await following.caughtUp;
+    } finally {
+      following.stop();
+    }
+    if (hash.length < bytes.length) return undefined;
+    if (`SHA-256=${paddedBase64Url(hash.of)}` !== found.digest) {
+      throw this.#corrupt(found.name, 'changed');
+    }
+    return bytes;
+  }
+
+  async #chunksOf(found: ObjectInfo): Promise<number> {
+    const subject = this.#chunkSubject(found);
+    const { state } = await this.#patiently(`counting the chunks of ${found.name} in`, () =>
+      this.#manager.streams.info(objectStream(this.#name), { subjects_filter: subject }),
+    );
+    return state.subjects?.[subject] ?? 0;
+  }
+
+  /** Asks until the server answers. */
+  async #patiently<T>(doing: string, ask: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await ask();
+      } catch (error) {
+        if (!isTransient(error) || this.#connection.isClosed()) {
+          throw toJugqError(error, `${doing} ${this.#name}`);
+        }
+      }
+      await delay(retryMs);
     }
   }
+
+  #chunkSubject(found: ObjectInfo): string {
+    return `$O.${this.#name}.C.${found.nuid}`;
+  }
+
+  #corrupt(name: string, how: string): JugqError {
+    return new JugqError(
+      'VALUE_CORRUPT',
+      `${name} of ${this.#name} cannot be read whole: its chunks are ${how}: plan again to compute it anew`,
+    );
+  }
+}
+
+function add(hash: { of: Hash; length: number }, data: Uint8Array): void {
+  hash.of.update(data);
+  hash.length += data.length;
+}
+
+/** As the object stores of all clients write digests. */
+function paddedBase64Url(hash: Hash): string {
+  return hash.digest('base64').replaceAll('+', '-').replaceAll('/', '_');
 }
 
 function streamOf(pieces: readonly Uint8Array[]): ReadableStream<Uint8Array> {
@@ -106,16 +182,5 @@ function streamOf(pieces: readonly Uint8Array[]): ReadableStream<Uint8Array> {
       if (done === true) controller.close();
       else controller.enqueue(value);
     },
-  });
-}
-
-function withinSilence<T>(waiting: Promise<T>, name: string): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      reject(new Error(`${name}: nothing came for ${(silentReadMs / 1000).toString()} s`));
-    }, silentReadMs);
-    waiting.then(resolve, reject).finally(() => {
-      clearTimeout(timer);
-    });
   });
 }

@@ -81,9 +81,17 @@ export class Bucket {
   /** The last entries of all keys, markers left out, in the order of their revisions. */
   async list(): Promise<Entry[]> {
     const entries = new Map<string, Entry>();
-    const following = this.follow(1, (entry) => {
-      entries.set(entry.key, entry);
-    });
+    const following = this.follow(
+      1,
+      (entry) => {
+        // Taken out first, so that a key that is written meanwhile moves to the end.
+        entries.delete(entry.key);
+        entries.set(entry.key, entry);
+      },
+      () => {
+        entries.clear();
+      },
+    );
     await following.caughtUp;
     following.stop();
     return [...entries.values()].filter((each) => each.value !== undefined);

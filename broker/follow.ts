@@ -4,22 +4,25 @@
  * A push consumer without acknowledgements, made again from the last message seen whenever a message is missing, the
  * heartbeat stops or the connection was lost. A stream that was deleted and made again would leave such a consumer
  * deaf: each time the consumer is made, the stream's creation time and last sequence are compared with what was
- * seen, and a stream that is not the same one any more is reported.
+ * seen. A stream that is not the same one any more is reported, and the new one followed from its first message.
  */
 import {
   AckPolicy,
   createInbox,
   DeliverPolicy,
-  NatsError,
   nanos,
   ReplayPolicy,
   type ConsumerConfig,
+  type ConsumerInfo,
   type JetStreamManager,
   type Msg,
   type MsgHdrs,
   type NatsConnection,
+  type StreamInfo,
   type Subscription,
 } from 'nats';
+import { outsideReading } from './callbacks.ts';
+import { isNotFound, toJugqError } from './nats-errors.ts';
 import { onReconnect } from './reconnects.ts';
 
 /** A message of a followed stream. */
@@ -39,12 +42,19 @@ export interface FollowOptions {
   readonly subjects?: readonly string[];
   readonly headersOnly?: boolean;
   readonly onMessage: (message: Followed) => void;
-  /** The stream was deleted, or came back with less than was seen: nothing that was read from it holds any more. */
+  /**
+   * The stream was deleted, or came back with less than was seen: nothing that was read from it holds any more. Unless
+   * this stops the following, the messages of the new stream come next, from its first.
+   */
   readonly onReplaced?: () => void;
 }
 
 export interface Following {
-  /** Resolves when everything that was in the stream at the start has been handed over. */
+  /**
+   * Resolves when everything that was in the stream at the start has been handed over.
+   *
+   * @throws JugqError `SERVER_UNREACHABLE` if the connection was closed before that
+   */
   readonly caughtUp: Promise<void>;
   /** Last sequence that was handed over. */
   readonly sequence: number;
@@ -73,50 +83,55 @@ class Follower implements Following {
   readonly #offReconnect: () => void;
   readonly #watchdog: NodeJS.Timeout;
   #catchUp: () => void = () => undefined;
+  #giveUp: (error: Error) => void = () => undefined;
   #subscription: Subscription | undefined;
   #consumer = '';
+  /** Creation time of the stream; undefined until it was seen, and again once it is gone. */
   #created: string | undefined;
+  /** Last sequence of the stream when it was first seen. */
+  #target = 0;
   #delivered = 0;
-  #heardAt = Date.now();
+  #heardAt = performance.now();
   #generation = 0;
-  #stopped = false;
 
   constructor(connection: NatsConnection, manager: JetStreamManager, options: FollowOptions) {
     this.#connection = connection;
     this.#manager = manager;
     this.#options = options;
     this.sequence = options.from - 1;
-    this.caughtUp = new Promise((resolve) => {
+    this.caughtUp = new Promise((resolve, reject) => {
       this.#catchUp = resolve;
+      this.#giveUp = reject;
     });
+    // Not everybody waits for it.
+    this.caughtUp.catch(() => undefined);
     this.#offReconnect = onReconnect(connection, () => {
       this.#restart();
     });
     this.#watchdog = setInterval(() => {
-      if (Date.now() - this.#heardAt > silentAfterMs) this.#restart();
+      if (performance.now() - this.#heardAt > silentAfterMs) this.#restart();
     }, heartbeatMs).unref();
     this.#restart();
   }
 
   stop(): void {
-    this.#stopped = true;
     this.#generation++;
     this.#offReconnect();
     clearInterval(this.#watchdog);
     this.#subscription?.unsubscribe();
-    if (!this.#connection.isClosed() && this.#consumer !== '') {
-      // A consumer that nobody listens to ends by itself; telling the server saves it the wait.
-      void this.#manager.consumers
-        .delete(this.#options.stream, this.#consumer)
-        .catch(() => undefined);
-    }
+    this.#removeConsumer(this.#consumer);
   }
 
   #restart(): void {
-    this.#heardAt = Date.now();
+    this.#heardAt = performance.now();
     const generation = ++this.#generation;
-    void this.#open(generation).catch(() => {
-      if (generation !== this.#generation || this.#connection.isClosed()) return;
+    void this.#open(generation).catch((error: unknown) => {
+      if (generation !== this.#generation) return;
+      if (this.#connection.isClosed()) {
+        this.stop();
+        this.#giveUp(toJugqError(error, `following ${this.#options.stream}`));
+        return;
+      }
       setTimeout(() => {
         if (generation === this.#generation) this.#restart();
       }, retryMs).unref();
@@ -125,40 +140,66 @@ class Follower implements Following {
 
   async #open(generation: number): Promise<void> {
     this.#subscription?.unsubscribe();
-    if (!(await this.#sameStream()) || generation !== this.#generation) return;
+    const stream = await this.#findStream();
+    if (generation !== this.#generation) return;
+    this.#compare(stream);
+    if (generation !== this.#generation) return;
     const inbox = createInbox();
     this.#delivered = 0;
+    const take = outsideReading((message: Msg) => {
+      if (generation === this.#generation) this.#take(message);
+    });
     this.#subscription = this.#connection.subscribe(inbox, {
       callback: (_error, message) => {
-        if (generation === this.#generation) this.#take(message);
+        take(message);
       },
     });
     const consumer = await this.#manager.consumers.add(
       this.#options.stream,
       this.#configuration(inbox),
     );
-    if (this.#stopped) return;
+    if (generation !== this.#generation) {
+      this.#removeConsumer(consumer.name);
+      return;
+    }
     this.#consumer = consumer.name;
-    if (consumer.num_pending === 0 && this.#delivered === 0) this.#catchUp();
+    if (this.#isAtEnd(consumer)) this.#catchUp();
   }
 
-  /** False: the stream is gone or another one; whoever follows has been told and the watchdog looks again. */
-  async #sameStream(): Promise<boolean> {
-    const found = await this.#manager.streams.info(this.#options.stream).catch((error: unknown) => {
-      if (error instanceof NatsError && error.api_error?.err_code === streamNotFound)
-        return undefined;
+  async #findStream(): Promise<StreamInfo> {
+    try {
+      return await this.#manager.streams.info(this.#options.stream);
+    } catch (error) {
+      if (isNotFound(error)) this.#replace();
       throw error;
-    });
-    const same =
-      found !== undefined &&
-      (this.#created === undefined || this.#created === found.created) &&
-      found.state.last_seq >= this.sequence;
-    if (same) {
-      this.#created = found.created;
-      return true;
     }
-    this.#options.onReplaced?.();
-    return false;
+  }
+
+  /** Takes note of the stream that is there, which may be another than the one that was followed. */
+  #compare({ created, state }: StreamInfo): void {
+    const other = this.#created !== undefined && this.#created !== created;
+    if (other || state.last_seq < this.sequence) this.#replace();
+    if (this.#created === undefined) this.#target = state.last_seq;
+    this.#created = created;
+  }
+
+  /** Forgets the stream that is gone, and says so unless nothing had been seen of it. */
+  #replace(): void {
+    const seen = this.#created !== undefined || this.sequence > 0;
+    this.#created = undefined;
+    this.sequence = 0;
+    if (seen) this.#options.onReplaced?.();
+  }
+
+  /** What the consumer has sent may be on its way still; the last of it says so itself. */
+  #isAtEnd(consumer: ConsumerInfo): boolean {
+    return consumer.num_pending === 0 && consumer.delivered.consumer_seq <= this.#delivered;
+  }
+
+  #removeConsumer(name: string): void {
+    if (this.#connection.isClosed() || name === '') return;
+    // A consumer that nobody listens to ends by itself; telling the server saves it the wait.
+    void this.#manager.consumers.delete(this.#options.stream, name).catch(() => undefined);
   }
 
   #configuration(inbox: string): Partial<ConsumerConfig> {
@@ -180,39 +221,44 @@ class Follower implements Following {
   }
 
   #take(message: Msg): void {
-    this.#heardAt = Date.now();
-    if (message.reply === undefined || !message.reply.startsWith(ackPrefix)) {
+    this.#heardAt = performance.now();
+    const { reply } = message;
+    if (reply === undefined || !reply.startsWith(ackPrefix)) {
       this.#takeStatus(message);
       return;
     }
-    const place = readPlace(message.reply);
+    const place = readPlace(reply);
     if (place.delivered !== this.#delivered + 1) {
       this.#restart();
       return;
     }
     this.#delivered = place.delivered;
     this.sequence = place.sequence;
+    const generation = this.#generation;
     this.#options.onMessage({
       subject: message.subject,
       sequence: place.sequence,
       headers: message.headers,
       data: message.data,
     });
-    if (place.pending === 0) this.#catchUp();
+    if (generation !== this.#generation) return;
+    // In a busy stream something is always pending: what counts is what was there at the start.
+    if (place.pending === 0 || place.sequence >= this.#target) this.#catchUp();
   }
 
   /** Idle heartbeats and requests of the flow control: the latter want an answer. */
-  #takeStatus(message: Msg): void {
-    const { headers, reply } = message;
+  #takeStatus({ headers, reply }: Msg): void {
     const stalled = headers?.get('Nats-Consumer-Stalled') ?? '';
     const answer = reply !== undefined && reply !== '' ? reply : stalled;
     if (answer !== '') this.#connection.publish(answer);
     const last = headers?.get('Nats-Last-Consumer') ?? '';
-    if (last !== '' && Number(last) > this.#delivered) this.#restart();
+    if (last === '') return;
+    if (Number(last) > this.#delivered) this.#restart();
+    // Idle with nothing on its way: what was pending at the start has been removed or replaced meanwhile.
+    else if (stalled === '') this.#catchUp();
   }
 }
 
-const streamNotFound = 10059;
 const ackPrefix = '$JS.ACK.';
 
 /**

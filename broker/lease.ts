@@ -4,10 +4,15 @@
  * Candidates time the lease on their own monotonic clock: one that has seen the same revision for a whole lease takes
  * it over by compare-and-set on that revision. The bucket's expiry only tidies up; it gives no event and may come
  * late. The sequence of the acquisition is the *epoch*: a later holder has a greater one.
+ *
+ * A write that was refused is a question, as everywhere: the key is read, and what stands there decides. It may be the
+ * candidate's own write, whose acknowledgement was lost.
  */
 import { hostname } from 'node:os';
+import { isJugqError } from '../core/errors.ts';
 import { recordFormat, decodeRecord, encodeRecord, type LeaseRecord } from '../core/records.ts';
 import type { Bucket, Entry } from './bucket.ts';
+import type { Following } from './follow.ts';
 
 const key = 'dispatcher';
 
@@ -23,32 +28,64 @@ export interface LeaseOptions {
 /** The share of a lease after which a holder that could not renew stops acting, and the renewal's own share. */
 const trustedShare = 0.7;
 const renewalShare = 0.3;
+/** Pause after a write that failed, give or take half of it. */
+const retryShare = 0.1;
+
+/** A moment on both clocks: the monotonic one stands still while a laptop sleeps, the other may be set back. */
+interface Moment {
+  readonly monotonic: number;
+  readonly wall: number;
+}
 
 export class Lease {
   readonly #options: LeaseOptions;
-  readonly #following: { stop(): void };
-  #seen: { revision: number; at: number; held: boolean };
+  readonly #following: Following;
+  /** The last entry of the key as far as it is known, and when it was learned. */
+  #seen = { revision: 0, at: performance.now(), held: false };
+  /** Revision of the last write of its own that is known to be stored. */
   #own = 0;
   #epoch = 0;
-  #trustedUntil = 0;
+  /** When the last renewal that succeeded was sent. */
+  #renewed: Moment = { monotonic: -Infinity, wall: -Infinity };
+  #turning = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
 
   constructor(options: LeaseOptions) {
     this.#options = options;
-    this.#seen = { revision: 0, at: performance.now(), held: false };
-    const following = options.bucket.follow(1, (entry) => {
-      this.#notice(entry);
-    });
+    const following = options.bucket.follow(
+      1,
+      (entry) => {
+        this.#notice(entry);
+      },
+      () => {
+        // Whoever held it in the bucket that is gone may trust in it for a while yet.
+        this.#seen = { revision: 0, at: performance.now(), held: true };
+      },
+    );
     this.#following = following;
-    void following.caughtUp.then(() => {
-      this.#schedule(0);
-    });
+    following.caughtUp.then(
+      () => {
+        this.#schedule(0);
+      },
+      // The connection was closed: there is nothing left to compete for.
+      () => undefined,
+    );
   }
 
-  /** Whether this candidate may act now. Counted from when the last renewal was sent, so that a slow reply never lengthens trust. */
+  /**
+   * Whether this candidate may act now.
+   *
+   * Counted from when the last renewal was sent, so that a slow reply never lengthens trust.
+   */
   get isHeld(): boolean {
-    return this.#epoch > 0 && performance.now() < this.#trustedUntil;
+    const trustedMs = this.#options.leaseMs * trustedShare;
+    const { monotonic, wall } = this.#renewed;
+    return (
+      this.#epoch > 0 &&
+      performance.now() < monotonic + trustedMs &&
+      Date.now() < wall + trustedMs
+    );
   }
 
   /** Sequence of the current acquisition; 0: not held. */
@@ -56,72 +93,126 @@ export class Lease {
     return this.#epoch;
   }
 
-  /** Gives the lease up, so that another candidate takes it at once. */
+  /**
+   * Gives the lease up, so that another candidate takes it at once.
+   *
+   * Takes no longer than a lease: if the server is away, the lease has run out by then.
+   */
   async release(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
     this.#following.stop();
+    let timer: NodeJS.Timeout | undefined;
+    const runOut = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, this.#options.leaseMs);
+    });
+    // A write that is under way would undo the release, or be undone by it.
+    await Promise.race([this.#turning.then(() => this.#free()), runOut]);
+    clearTimeout(timer);
+    this.#epoch = 0;
+  }
+
+  async #free(): Promise<void> {
     if (this.#epoch === 0) return;
     this.#epoch = 0;
-    await this.#options.bucket.delete(key, this.#own);
+    try {
+      await this.#options.bucket.delete(key, this.#own);
+    } catch {
+      // A server that takes no marker: the lease runs out by itself.
+    }
   }
 
   #notice(entry: Entry): void {
     if (entry.revision === this.#own || entry.revision <= this.#seen.revision) return;
-    this.#seen = {
-      revision: entry.revision,
-      at: performance.now(),
-      held: entry.value !== undefined,
-    };
+    const held = entry.value !== undefined;
+    this.#seen = { revision: entry.revision, at: performance.now(), held };
     if (this.#epoch > 0 && entry.revision > this.#own && !this.#isOwn(entry)) this.#lose();
-    if (entry.value === undefined) this.#schedule(0);
+    if (!held) this.#schedule(0);
   }
 
-  #isOwn(entry: Entry): boolean {
-    return (
-      entry.value !== undefined &&
-      decodeRecord<LeaseRecord>(entry.value, 'the lease').holder === this.#options.holder
-    );
+  #isOwn({ value }: Entry): boolean {
+    if (value === undefined) return false;
+    try {
+      return decodeRecord<LeaseRecord>(value, 'the lease').holder === this.#options.holder;
+    } catch (error) {
+      if (isJugqError(error)) return false;
+      throw error;
+    }
   }
 
   #schedule(delayMs: number): void {
     clearTimeout(this.#timer);
     if (this.#stopped) return;
     this.#timer = setTimeout(() => {
-      void this.#turn();
+      this.#turning = this.#turning.then(() => this.#turn());
     }, delayMs);
     this.#timer.unref();
   }
 
   async #turn(): Promise<void> {
-    const { leaseMs } = this.#options;
-    const free = !this.#seen.held || performance.now() - this.#seen.at >= leaseMs;
+    if (this.#stopped) return;
     if (this.#epoch > 0) await this.#renew();
-    else if (free) await this.#acquire();
-    const left = Math.max(50, this.#seen.at + leaseMs - performance.now());
-    this.#schedule(this.#epoch > 0 ? leaseMs * renewalShare : Math.min(leaseMs, left));
+    else if (this.#runsOutInMs() <= 0) await this.#acquire();
+    this.#schedule(this.#pauseMs());
+  }
+
+  #pauseMs(): number {
+    const { leaseMs } = this.#options;
+    const left =
+      this.#epoch > 0
+        ? this.#renewed.monotonic + leaseMs * renewalShare - performance.now()
+        : this.#runsOutInMs();
+    return left > 0 ? left : leaseMs * retryShare * (0.5 + Math.random());
+  }
+
+  /** Time until a candidate may take the lease: none if it is free. */
+  #runsOutInMs(): number {
+    if (!this.#seen.held) return 0;
+    return this.#seen.at + this.#options.leaseMs - performance.now();
   }
 
   async #acquire(): Promise<void> {
-    const sentAt = performance.now();
+    const sentAt = now();
     const revision = await this.#write(this.#seen.revision);
-    if (revision === undefined || this.#stopped) return;
-    this.#own = revision;
+    if (revision === undefined) {
+      const { entry } = await this.#look();
+      // Nobody else can have it, so that it is this candidate's to write anew.
+      if (entry !== undefined && this.#isOwn(entry)) this.#seen = { ...this.#seen, held: false };
+      return;
+    }
     this.#epoch = revision;
-    this.#trust(sentAt);
-    this.#options.onAcquired(revision);
+    this.#trust(revision, sentAt);
+    if (!this.#stopped) this.#options.onAcquired(revision);
   }
 
   async #renew(): Promise<void> {
-    const sentAt = performance.now();
+    const sentAt = now();
     const revision = await this.#write(this.#own);
+    // Somebody else's entry may have come meanwhile.
     if (this.#epoch === 0) return;
-    if (revision === undefined) {
-      this.#lose();
+    if (revision !== undefined) {
+      this.#trust(revision, sentAt);
       return;
     }
-    this.#own = revision;
-    this.#trust(sentAt);
+    const { known, entry } = await this.#look();
+    if (this.#epoch === 0 || !known) return;
+    // Trust has not been lengthened: that is for the next renewal to do.
+    if (entry !== undefined && this.#isOwn(entry)) this.#own = entry.revision;
+    else this.#lose();
+  }
+
+  /** Learns the last entry, if the server says. */
+  async #look(): Promise<{ readonly known: boolean; readonly entry?: Entry | undefined }> {
+    try {
+      const entry = await this.#options.bucket.get(key);
+      if (entry !== undefined) this.#notice(entry);
+      // The bucket has tidied the entry away, which no event tells.
+      else this.#seen = { revision: 0, at: performance.now(), held: false };
+      return { known: true, entry };
+    } catch {
+      // The server is away or refuses: the next turn tries again.
+      return { known: false };
+    }
   }
 
   /** Undefined: another revision was there, or the server did not take it. */
@@ -140,13 +231,18 @@ export class Lease {
     }
   }
 
-  #trust(sentAt: number): void {
-    this.#trustedUntil = sentAt + this.#options.leaseMs * trustedShare;
-    this.#seen = { revision: this.#own, at: performance.now(), held: true };
+  #trust(revision: number, sentAt: Moment): void {
+    this.#own = revision;
+    this.#renewed = sentAt;
+    this.#seen = { revision, at: performance.now(), held: true };
   }
 
   #lose(): void {
     this.#epoch = 0;
     this.#options.onLost();
   }
+}
+
+function now(): Moment {
+  return { monotonic: performance.now(), wall: Date.now() };
 }

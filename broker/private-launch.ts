@@ -3,12 +3,13 @@ import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { mkdir, open, readdir, readFile, rm, stat, statfs } from 'node:fs/promises';
 import { isIPv6 } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect, type NatsConnection } from 'nats';
 import { JugqError } from '../core/errors.ts';
 import { endProcess, isRunning } from './private-process.ts';
 import {
+  diskFull,
   privateFiles,
   writePrivately,
   type ServerRecord,
@@ -42,6 +43,8 @@ const startMsMax = 10 * 60_000;
 const answerMs = 5000;
 const stopMs = 30_000;
 const lookMs = 1000;
+/** With less, the server ends at its start, and cannot even say why. */
+const freeBytesMin = 1024 * 1024;
 
 /**
  * Starts a server and waits until it answers.
@@ -202,6 +205,7 @@ async function configuration(port: number, options: LaunchOptions): Promise<stri
  */
 async function storeBytesMax(store: string): Promise<number> {
   const { bavail, bsize } = await statfs(store);
+  if (bavail * bsize < freeBytesMin) throw diskFull(dirname(store));
   const entries = await readdir(store, { recursive: true, withFileTypes: true });
   let stored = 0;
   for (const entry of entries) {

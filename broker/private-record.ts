@@ -1,5 +1,6 @@
 /** The files of a private server's directory, and what the keeper tells the commands through them. */
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { JugqError } from '../core/errors.ts';
@@ -66,7 +67,8 @@ export function privateFiles(directory: string): PrivateFiles {
 export async function prepareDirectory(directory: string): Promise<string> {
   return explaining(directory, async () => {
     await mkdir(directory, { recursive: true, mode: 0o700 });
-    await writeFile(join(directory, '.gitignore'), '*\n', { flag: 'wx' }).catch(unlessThere);
+    const ignore = join(directory, '.gitignore');
+    if (!existsSync(ignore)) await writePrivately(ignore, '*\n');
     return realpath(directory);
   });
 }
@@ -139,12 +141,21 @@ export async function explaining<T>(directory: string, act: () => Promise<T>): P
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';
     const advice = adviceFor.get(code);
     if (advice === undefined) throw error;
-    throw new JugqError(
-      'SERVER_FAILED',
-      `cannot keep the private server's files: ${directory}: ${advice}`,
-      { cause: error, fields: { directory, errno: code } },
-    );
+    throw cannotKeep(directory, advice, error);
   }
+}
+
+/** The error for a disk on which a server could not even write its own log. */
+export function diskFull(directory: string): JugqError {
+  return cannotKeep(directory, isFull, undefined);
+}
+
+function cannotKeep(directory: string, advice: string, cause: unknown): JugqError {
+  return new JugqError(
+    'SERVER_FAILED',
+    `cannot keep the private server's files: ${directory}: ${advice}`,
+    { cause, fields: { directory } },
+  );
 }
 
 const notOurs =
@@ -183,8 +194,4 @@ async function readJson(file: string): Promise<Record<string, unknown> | undefin
     if (code === 'ENOENT' || error instanceof SyntaxError) return undefined;
     throw error;
   }
-}
-
-function unlessThere(error: unknown): void {
-  if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
 }

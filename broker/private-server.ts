@@ -63,6 +63,7 @@ const idleMsDefault = 3000;
 const graceMsDefault = 30_000;
 const lookMs = 50;
 const patienceMs = 5000;
+const startMsMax = 60_000;
 
 /** The directory of the private server for commands that run in `cwd`: beside the nearest package.json, else there. */
 export function privateDirectory(cwd: string): string {
@@ -106,18 +107,25 @@ export async function ensurePrivateServer(options: PrivateServerOptions): Promis
 /**
  * The private server of a directory, if one runs; never starts any, but waits for one that is starting.
  *
- * @throws JugqError `SERVER_ON_OTHER_HOST` if another host or container uses the directory
+ * @throws JugqError `SERVER_ON_OTHER_HOST` if another host or container uses the directory; `SERVER_FAILED` if one has
+ *   been starting for a minute
  */
 export async function findPrivateServer(directory: string): Promise<PrivateServer | undefined> {
   if (!existsSync(directory)) return undefined;
   const real = await explaining(directory, () => realpath(directory));
-  for (;;) {
+  const until = performance.now() + startMsMax;
+  while (performance.now() < until) {
     const keeper = await livingKeeper(real);
     if (keeper === undefined) return orphan(real);
     const record = await recordOf(keeper, real);
     if (record !== undefined) return toServer(real, record);
     await delay(lookMs);
   }
+  throw new JugqError(
+    'SERVER_FAILED',
+    `the private server in ${real} has been starting for ${(startMsMax / 1000).toString()} s: see ${privateFiles(real).keeperLog}`,
+    { fields: { directory: real } },
+  );
 }
 
 /** Whether the server is to stay for whoever has just connected to it; if not, ask for one anew. */
@@ -204,13 +212,13 @@ async function greetingOf(
   const { stdout } = child;
   invariant(stdout !== null, 'the keeper was spawned without a pipe for its greeting');
   let output = '';
-  let hasEnded = false;
   stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
-  stdout.once('close', () => (hasEnded = true));
-  child.once('error', () => (hasEnded = true));
+  // Told by a missing process number, too.
+  child.once('error', () => undefined);
   try {
     while (!output.includes('\n')) {
-      if (hasEnded) return { kind: 'failed', message: keeperEnded(keeperLog) };
+      if (stdout.closed || child.pid === undefined)
+        return { kind: 'failed', message: keeperEnded(keeperLog) };
       if (signal?.aborted === true) throw interrupted(directory, signal);
       waiting();
       await delay(lookMs / 5);

@@ -8,8 +8,16 @@
  *
  * Awaiting the client's own publish costs about 35 µs a message; one subscription for all acknowledgements about 5 µs.
  */
-import { createInbox, type Msg, type MsgHdrs, type NatsConnection } from 'nats';
-import { pubAckProblem } from './nats-errors.ts';
+import {
+  createInbox,
+  NatsError,
+  type Msg,
+  type MsgHdrs,
+  type NatsConnection,
+  type Subscription,
+} from 'nats';
+import { outsideReading } from './callbacks.ts';
+import { clientCode, pubAckProblem } from './nats-errors.ts';
 import { onReconnect } from './reconnects.ts';
 
 /** What became of a message. */
@@ -34,12 +42,19 @@ interface Open extends Outgoing {
 const resendAfterMs = 5000;
 /** JetStream answers 503 while a stream has no leader. */
 const noResponders = 503;
+/** What the server itself would answer; the client does not even send it. */
+const tooLarge: PublishOutcome = {
+  kind: 'refused',
+  code: 10054,
+  description: 'message size exceeds maximum allowed',
+};
 
 export class Publisher {
   readonly #connection: NatsConnection;
   readonly #inbox: string;
   readonly #open = new Map<number, Open>();
   readonly #window: number;
+  readonly #subscription: Subscription;
   readonly #timer: NodeJS.Timeout;
   readonly #offReconnect: () => void;
   #waiting: (() => void)[] = [];
@@ -50,9 +65,12 @@ export class Publisher {
     this.#connection = connection;
     this.#window = window;
     this.#inbox = createInbox();
-    connection.subscribe(`${this.#inbox}.*`, {
-      callback: (_error, message) => {
-        this.#answer(message);
+    const answer = outsideReading((message: Msg) => {
+      this.#answer(message);
+    });
+    this.#subscription = connection.subscribe(`${this.#inbox}.*`, {
+      callback: (error, message) => {
+        if (error === null) answer(message);
       },
     });
     this.#timer = setInterval(() => {
@@ -99,16 +117,25 @@ export class Publisher {
   close(): void {
     clearInterval(this.#timer);
     this.#offReconnect();
+    this.#subscription.unsubscribe();
     this.#open.clear();
+    this.#release();
   }
 
   #transmit(key: number, open: Open): void {
+    // Closed by somebody else: no answer can come any more, and nobody is left to want it.
+    if (this.#connection.isClosed()) return;
     const reply = `${this.#inbox}.${key.toString()}`;
-    this.#connection.publish(
-      open.subject,
-      open.payload,
-      open.headers === undefined ? { reply } : { reply, headers: open.headers },
-    );
+    try {
+      this.#connection.publish(
+        open.subject,
+        open.payload,
+        open.headers === undefined ? { reply } : { reply, headers: open.headers },
+      );
+    } catch (error) {
+      if (!(error instanceof NatsError) || error.code !== clientCode.MaxPayloadExceeded) throw error;
+      this.#settle(key, open, tooLarge);
+    }
   }
 
   #answer(message: Msg): void {
@@ -116,10 +143,14 @@ export class Publisher {
     const open = this.#open.get(key);
     if (open === undefined) return;
     const outcome = readAnswer(message);
-    if (outcome === undefined) return;
+    if (outcome === undefined) open.sentAt -= resendAfterMs;
+    else this.#settle(key, open, outcome);
+  }
+
+  #settle(key: number, open: Open, outcome: PublishOutcome): void {
     this.#open.delete(key);
-    open.settle(outcome);
     if (this.#waiting.length > 0 && this.#open.size <= this.#window / 2) this.#release();
+    open.settle(outcome);
   }
 
   #release(): void {

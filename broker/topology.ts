@@ -61,6 +61,11 @@ export function bucketStream(bucket: string): string {
   return `KV_${bucket}`;
 }
 
+/** Stream behind an object store. */
+export function objectStream(name: string): string {
+  return `OBJ_${name}`;
+}
+
 /** How long a worker's record lives without being renewed. */
 export const presenceTtlMs = 30_000;
 /** Only tidies up after a lease: whoever competes for it keeps time itself. */
@@ -112,7 +117,7 @@ function bucket(name: string): Partial<StreamConfig> {
 
 function objects(name: string): Partial<StreamConfig> {
   return {
-    name: `OBJ_${name}`,
+    name: objectStream(name),
     subjects: [`$O.${name}.C.>`, `$O.${name}.M.>`],
     discard: DiscardPolicy.New,
     allow_rollup_hdrs: true,

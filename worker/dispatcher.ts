@@ -145,6 +145,7 @@ class Reign {
     });
     this.#followings.push(failures);
     await failures.caughtUp;
+    if (this.#ended) return;
     this.#followings.push(
       project.results.follow(
         from,
