@@ -5,7 +5,7 @@
  * Chunks are read by following their subject, which knows when it has come to the end: so an object whose chunks are
  * gone is found out at once, a server that is away is waited for, and neither is mistaken for the other.
  */
-import { createHash, type Hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   nanos,
@@ -103,19 +103,18 @@ export class Blobs {
   /** Undefined: fewer chunks came than there should be. */
   async #read(found: ObjectInfo): Promise<Uint8Array | undefined> {
     const bytes = new Uint8Array(found.size);
-    const hash = { of: createHash('sha256'), length: 0 };
+    let length = 0;
     const following = follow(this.#connection, this.#manager, {
       stream: objectStream(this.#name),
       from: 1,
       subjects: [this.#chunkSubject(found)],
       onMessage: ({ data }) => {
-        // More than was stored counts for the length alone, which is wrong then.
-        if (hash.length + data.length <= bytes.length) bytes.set(data, hash.length);
-        add(hash, data);
+        // What goes beyond the size makes the length wrong, which is all that matters then.
+        if (length + data.length <= bytes.length) bytes.set(data, length);
+        length += data.length;
       },
       onReplaced: () => {
-        hash.of = createHash('sha256');
-        hash.length = 0;
+        length = 0;
       },
     });
     try {
@@ -123,10 +122,9 @@ export class Blobs {
     } finally {
       following.stop();
     }
-    if (hash.length < bytes.length) return undefined;
-    if (`SHA-256=${paddedBase64Url(hash.of)}` !== found.digest) {
-      throw this.#corrupt(found.name, 'changed');
-    }
+    if (length < bytes.length) return undefined;
+    const same = length === bytes.length && digestOf(bytes) === found.digest;
+    if (!same) throw this.#corrupt(found.name, 'changed');
     return bytes;
   }
 
@@ -164,14 +162,10 @@ export class Blobs {
   }
 }
 
-function add(hash: { of: Hash; length: number }, data: Uint8Array): void {
-  hash.of.update(data);
-  hash.length += data.length;
-}
-
-/** As the object stores of all clients write digests. */
-function paddedBase64Url(hash: Hash): string {
-  return hash.digest('base64').replaceAll('+', '-').replaceAll('/', '_');
+/** As the object stores of all clients write it. */
+function digestOf(bytes: Uint8Array): string {
+  const base64 = createHash('sha256').update(bytes).digest('base64');
+  return `SHA-256=${base64.replaceAll('+', '-').replaceAll('/', '_')}`;
 }
 
 function streamOf(pieces: readonly Uint8Array[]): ReadableStream<Uint8Array> {

@@ -6,7 +6,7 @@ import type { Entry } from './bucket.ts';
 /** What an entry of the failures bucket says; a delete marker says that nothing stands against the task. */
 export function knownFailure(entry: Entry): KnownFailure {
   if (entry.value === undefined) {
-    return { revision: entry.revision, kind: 'none', attempt: 0, dueAt: 0 };
+    return { revision: entry.revision, kind: 'none', attempt: 0, dueAt: 0, expects: 0 };
   }
   const record = decodeRecord<FailureRecord>(entry.value, `the failure record of ${entry.key}`);
   return {
@@ -14,5 +14,6 @@ export function knownFailure(entry: Entry): KnownFailure {
     kind: record.kind,
     attempt: record.attempt,
     dueAt: record.dueAt ?? 0,
+    expects: record.expects,
   };
 }

@@ -205,6 +205,8 @@ class Follower implements Following {
   #configuration(inbox: string): Partial<ConsumerConfig> {
     const { subjects, headersOnly } = this.#options;
     return {
+      // Marked as deprecated because the client has another interface for it, which does not say when it loses something.
+      // eslint-disable-next-line @typescript-eslint/no-deprecated
       deliver_subject: inbox,
       deliver_policy: DeliverPolicy.StartSequence,
       opt_start_seq: this.sequence + 1,

@@ -28,8 +28,9 @@ export interface LeaseOptions {
 /** The share of a lease after which a holder that could not renew stops acting, and the renewal's own share. */
 const trustedShare = 0.7;
 const renewalShare = 0.3;
-/** Pause after a write that failed, give or take half of it. */
+/** Pause after a write that failed, give or take half of it, and the longest such pause. */
 const retryShare = 0.1;
+const retryMsMax = 1000;
 
 /** A moment on both clocks: the monotonic one stands still while a laptop sleeps, the other may be set back. */
 interface Moment {
@@ -82,9 +83,7 @@ export class Lease {
     const trustedMs = this.#options.leaseMs * trustedShare;
     const { monotonic, wall } = this.#renewed;
     return (
-      this.#epoch > 0 &&
-      performance.now() < monotonic + trustedMs &&
-      Date.now() < wall + trustedMs
+      this.#epoch > 0 && performance.now() < monotonic + trustedMs && Date.now() < wall + trustedMs
     );
   }
 
@@ -162,7 +161,8 @@ export class Lease {
       this.#epoch > 0
         ? this.#renewed.monotonic + leaseMs * renewalShare - performance.now()
         : this.#runsOutInMs();
-    return left > 0 ? left : leaseMs * retryShare * (0.5 + Math.random());
+    if (left > 0) return left;
+    return Math.min(retryMsMax, leaseMs * retryShare) * (0.5 + Math.random());
   }
 
   /** Time until a candidate may take the lease: none if it is free. */

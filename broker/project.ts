@@ -7,7 +7,7 @@ import { toJugqError } from './nats-errors.ts';
 import { Publisher } from './publisher.ts';
 import { Queue } from './queue.ts';
 import { Results } from './results.ts';
-import { ensureTopology, namesOf, type Names } from './topology.ts';
+import { ensureTopology, keepTopology, namesOf, type Names } from './topology.ts';
 
 export interface OpenProject {
   readonly names: Names;
@@ -35,14 +35,14 @@ export async function openProject(
   options: { readonly project: Project; readonly replicas: number },
 ): Promise<OpenProject> {
   const names = namesOf(options.project);
-  const client = connection.jetstream();
   const manager = await connection.jetstreamManager({ checkAPI: false }).catch((error: unknown) => {
     throw toJugqError(error, 'opening the project');
   });
   await ensureTopology(manager, names, options.replicas);
+  keepTopology(connection, manager, names, options.replicas);
   const publisher = new Publisher(connection);
   const parts = { connection, manager, publisher };
-  const blobs = new Blobs(client, names.blobs);
+  const blobs = new Blobs(names.blobs, parts);
   return {
     names,
     ...parts,
@@ -53,8 +53,8 @@ export async function openProject(
     workers: new Bucket(names.workers, parts),
     leases: new Bucket(names.leases, parts),
     blobs,
-    plans: new Blobs(client, names.plans),
-    code: new Blobs(client, names.code),
+    plans: new Blobs(names.plans, parts),
+    code: new Blobs(names.code, parts),
   };
 }
 

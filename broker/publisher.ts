@@ -133,7 +133,8 @@ export class Publisher {
         open.headers === undefined ? { reply } : { reply, headers: open.headers },
       );
     } catch (error) {
-      if (!(error instanceof NatsError) || error.code !== clientCode.MaxPayloadExceeded) throw error;
+      if (!(error instanceof NatsError) || error.code !== clientCode.MaxPayloadExceeded)
+        throw error;
       this.#settle(key, open, tooLarge);
     }
   }

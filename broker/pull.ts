@@ -15,6 +15,7 @@ import {
   type NatsConnection,
   type Subscription,
 } from 'nats';
+import { outsideReading } from './callbacks.ts';
 import { toJugqError } from './nats-errors.ts';
 import { onReconnect } from './reconnects.ts';
 import { queueSubjects, type Names } from './topology.ts';
@@ -44,6 +45,8 @@ const expiresMs = 15_000;
 const lostAfterMs = expiresMs + 3000;
 const retryMs = 1000;
 const deafAfterMs = 60_000;
+/** Pull requests that a queue may have open, of all its workers; the server's default of 512 is a few hundred of them. */
+const requestsMax = 16_384;
 
 export interface PullOptions {
   readonly queue: string;
@@ -72,6 +75,8 @@ export class Puller {
   #asked = 0;
   #ready = false;
   #preparing = false;
+  #preparedAt = -Infinity;
+  #troubled = false;
   #stopped = false;
   #signAt = performance.now();
 
@@ -89,7 +94,8 @@ export class Puller {
       this.#forgetLost();
     }, 1000).unref();
     this.#offReconnect = onReconnect(connection, () => {
-      this.#forgetAll();
+      for (const each of this.#requests) this.#forget(each);
+      this.#signAt = performance.now();
       this.#prepare();
     });
     this.#prepare();
@@ -102,6 +108,7 @@ export class Puller {
 
   /** How many more messages the worker would take now, those already asked for included. */
   setRoom(room: number): void {
+    if (this.#room === 0) this.#signAt = performance.now();
     this.#room = room;
     this.#ask();
   }
@@ -119,18 +126,20 @@ export class Puller {
     // Under a flood, asking for one at a time would be a request a message.
     if (this.#asked > 0 && missing * 4 < this.#room) return;
     const inbox = createInbox();
+    const take = outsideReading((message: Msg) => {
+      this.#take(request, message);
+    });
     const request: Request = {
       left: missing,
       sentAt: performance.now(),
       subscription: this.#connection.subscribe(inbox, {
         callback: (_error, message) => {
-          this.#take(request, message);
+          take(message);
         },
       }),
     };
     this.#requests.add(request);
     this.#asked += missing;
-    this.#signAt = performance.now();
     this.#connection.publish(
       `$JS.API.CONSUMER.MSG.NEXT.${this.#names.tasks}.${consumerName(this.#options.queue)}`,
       JSON.stringify({ batch: missing, expires: nanos(expiresMs) }),
@@ -168,12 +177,12 @@ export class Puller {
     });
   }
 
-  /** 408: expired; 409: consumer or leader gone; 404: nothing there; 503: nobody there. 100 is a sign of life. */
+  /** 408: expired; 409: consumer or leader gone, or too many ask; 503: nobody there. 100 is a sign of life. */
   #end(request: Request, code: number): void {
     if (code === 100 || !this.#requests.has(request)) return;
     this.#forget(request);
-    if (code === 409 || code === 503) this.#prepare();
-    else this.#ask();
+    if (code === 408) this.#ask();
+    else this.#prepare();
   }
 
   #forget(request: Request): void {
@@ -190,32 +199,40 @@ export class Puller {
     else this.#ask();
   }
 
-  #forgetAll(): void {
-    for (const each of this.#requests) this.#forget(each);
-  }
-
-  /** Makes the consumer if it is missing, then asks. */
+  /** Makes the consumer if it is missing, then asks; not more often than every so often, whatever the server says. */
   #prepare(): void {
     this.#ready = false;
     if (this.#preparing || this.#stopped) return;
     this.#preparing = true;
-    void ensureConsumer(this.#manager, this.#names, this.#options).then(
+    const pauseMs = this.#preparedAt + retryMs - performance.now();
+    setTimeout(
       () => {
-        this.#preparing = false;
-        this.#ready = true;
-        this.#signAt = performance.now();
-        this.#options.onTrouble(undefined);
-        this.#ask();
+        void this.#makeReady();
       },
-      (error: unknown) => {
-        this.#preparing = false;
-        if (this.#connection.isClosed()) return;
-        this.#options.onTrouble(toJugqError(error, `taking from the queue ${this.#options.queue}`));
-        setTimeout(() => {
-          this.#prepare();
-        }, retryMs).unref();
-      },
-    );
+      Math.max(0, pauseMs),
+    ).unref();
+  }
+
+  async #makeReady(): Promise<void> {
+    this.#preparedAt = performance.now();
+    try {
+      await ensureConsumer(this.#manager, this.#names, this.#options);
+    } catch (error) {
+      this.#preparing = false;
+      if (this.#stopped || this.#connection.isClosed()) return;
+      this.#troubled = true;
+      this.#options.onTrouble(toJugqError(error, `taking from the queue ${this.#options.queue}`));
+      this.#prepare();
+      return;
+    }
+    this.#preparing = false;
+    if (this.#stopped) return;
+    this.#ready = true;
+    // After a time without a consumer nothing can have come; what is to come has a minute from now.
+    if (this.#troubled) this.#signAt = performance.now();
+    this.#troubled = false;
+    this.#options.onTrouble(undefined);
+    this.#ask();
   }
 }
 
@@ -239,6 +256,7 @@ async function ensureConsumer(
     ack_wait: nanos(options.ackWaitMs),
     max_deliver: -1,
     max_ack_pending: -1,
+    max_waiting: requestsMax,
   };
   try {
     await manager.consumers.add(names.tasks, config);

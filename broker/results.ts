@@ -5,9 +5,10 @@
  * because a header costs every put, every event and every scan: `Jugq-Result: <worker> <ms> <attempt> <fingerprint>
  * <digest>`. A result over the limit of a message is a blob, and its value the reference (`Jugq-Blob: 1`).
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { headers, type JetStreamManager, type Msg, type MsgHdrs, type NatsConnection } from 'nats';
 import { idOf, TaskIndex, type Graph } from '../core/graph.ts';
-import type { TaskId } from '../core/identifiers.ts';
+import { isFunctionName, type TaskId } from '../core/identifiers.ts';
 import type { BlobReference } from '../core/parcel.ts';
 import type { KnownResult } from '../core/run-progress.ts';
 import { pack, unpack } from '../core/wire.ts';
@@ -15,7 +16,7 @@ import { JugqError } from '../core/errors.ts';
 import type { Blobs } from './blobs.ts';
 import { isMarker } from './bucket.ts';
 import { follow, type Following } from './follow.ts';
-import { isTransient, toJugqError } from './nats-errors.ts';
+import { isNotFound, isTransient, toJugqError } from './nats-errors.ts';
 import type { Publisher, PublishOutcome } from './publisher.ts';
 import { bucketStream, keySubject } from './topology.ts';
 
@@ -54,6 +55,7 @@ const markerHeader = 'KV-Operation';
 /** Room for subject and headers in a message of the server's `max_payload`. */
 const messageOverhead = 4096;
 const getTimeoutMs = 5000;
+const retryMs = 200;
 
 export class Results {
   readonly bucket: string;
@@ -103,9 +105,11 @@ export class Results {
       factsHeader,
       `${facts.worker} ${facts.ms.toFixed(3)} ${facts.attempt.toString()} ${facts.fingerprint} ${facts.digest}`,
     );
-    const inline = result.value instanceof Uint8Array;
-    if (!inline) all.set(blobHeader, '1');
-    const payload = inline ? (result.value as Uint8Array) : pack(result.value);
+    let payload = result.value;
+    if (!(payload instanceof Uint8Array)) {
+      all.set(blobHeader, '1');
+      payload = pack(payload);
+    }
     this.#publisher.send({ subject: this.#prefix + result.id, payload, headers: all }, settle);
   }
 
@@ -142,23 +146,21 @@ export class Results {
   async readFromLeader(id: TaskId): Promise<StoredResult | undefined> {
     const subject = `$JS.API.STREAM.MSG.GET.${this.#stream}`;
     const request = JSON.stringify({ last_by_subj: this.#prefix + id });
-    const answer = JSON.parse(
-      new TextDecoder().decode((await this.#request(subject, id, request)).data),
-    ) as LeaderAnswer;
-    if (answer.message === undefined) {
-      if (answer.error?.code === 404) return undefined;
-      throw toJugqError(
-        {
-          kind: 'refused',
-          code: answer.error?.err_code ?? 0,
-          description: answer.error?.description ?? '',
-        },
-        `reading the result of ${id}`,
-      );
+    for (;;) {
+      const { data } = await this.#request(subject, id, request);
+      const { message, error } = JSON.parse(new TextDecoder().decode(data)) as LeaderAnswer;
+      if (message !== undefined) {
+        const bytes = new Uint8Array(Buffer.from(message.data ?? '', 'base64'));
+        return this.#stored(id, message.seq, parseHeaders(message.hdrs), bytes);
+      }
+      const { err_code: code = 0, description = '' } = error ?? {};
+      if (isNotFound(code)) return undefined;
+      // A leader is being elected: the question stands.
+      if (!isTransient(code)) {
+        throw toJugqError({ kind: 'refused', code, description }, `reading the result of ${id}`);
+      }
+      await delay(retryMs);
     }
-    const { seq, hdrs, data } = answer.message;
-    const bytes = new Uint8Array(Buffer.from(data ?? '', 'base64'));
-    return this.#stored(id, seq, parseHeaders(hdrs), bytes);
   }
 
   /**
@@ -196,21 +198,28 @@ export class Results {
   /** Ids of tasks with a value whose id begins so, sorted. */
   async idsWithPrefix(prefix: string): Promise<TaskId[]> {
     const dot = prefix.lastIndexOf('.');
-    const scope = dot === -1 ? '>' : `${prefix.slice(0, dot)}.>`;
-    const found: TaskId[] = [];
+    const functionName = prefix.slice(0, Math.max(dot, 0));
+    // Nothing begins so, and the server would not understand the question.
+    if (dot !== -1 && !isFunctionName(functionName)) return [];
+    const found = new Set<TaskId>();
     const following = follow(this.#connection, this.#manager, {
       stream: this.#stream,
       from: 1,
       headersOnly: true,
-      subjects: [this.#prefix + scope],
+      subjects: [`${this.#prefix}${dot === -1 ? '' : `${functionName}.`}>`],
       onMessage: (message) => {
-        const id = message.subject.slice(this.#prefix.length);
-        if (id.startsWith(prefix) && !isMarker(message.headers)) found.push(id as TaskId);
+        const id = message.subject.slice(this.#prefix.length) as TaskId;
+        if (!id.startsWith(prefix)) return;
+        if (isMarker(message.headers)) found.delete(id);
+        else found.add(id);
+      },
+      onReplaced: () => {
+        found.clear();
       },
     });
     await following.caughtUp;
     following.stop();
-    return found.sort();
+    return [...found].sort();
   }
 
   /** Follows the heads of entries from a revision on. */
@@ -269,6 +278,9 @@ export class Results {
         if (task === -1) return;
         known.set(task, { task, revision: message.sequence, present: !isMarker(message.headers) });
       },
+      onReplaced: () => {
+        known.clear();
+      },
     });
     await following.caughtUp;
     following.stop();
@@ -295,7 +307,7 @@ export class Results {
           throw toJugqError(error, `reading the result of ${id}`);
         }
       }
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      await delay(retryMs);
     }
   }
 
@@ -320,11 +332,7 @@ const filtersMax = 16;
 
 interface LeaderAnswer {
   readonly message?: { readonly seq: number; readonly hdrs?: string; readonly data?: string };
-  readonly error?: {
-    readonly code?: number;
-    readonly err_code?: number;
-    readonly description?: string;
-  };
+  readonly error?: { readonly err_code?: number; readonly description?: string };
 }
 
 function readFacts(text: string): ResultFacts | undefined {

@@ -1,14 +1,17 @@
 /** The streams and buckets of a project: a fixed handful, made on demand, found again by name. */
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   DiscardPolicy,
   NatsError,
   RetentionPolicy,
   StorageType,
   type JetStreamManager,
+  type NatsConnection,
   type StreamConfig,
 } from 'nats';
 import type { Project, TaskId } from '../core/identifiers.ts';
-import { toJugqError } from './nats-errors.ts';
+import { isTransient, toJugqError } from './nats-errors.ts';
+import { onReconnect } from './reconnects.ts';
 
 /** Names of everything that a project has on the server. */
 export interface Names {
@@ -70,6 +73,11 @@ export function objectStream(name: string): string {
 export const presenceTtlMs = 30_000;
 /** Only tidies up after a lease: whoever competes for it keeps time itself. */
 const leaseTtlMs = 60_000;
+/** A cluster that starts may take this long to have a leader. */
+const ensureMs = 30_000;
+const retryMs = 250;
+/** How often streams are looked for that somebody has deleted. */
+const keepEveryMs = 30_000;
 
 /**
  * Makes whatever is missing of a project's streams and buckets.
@@ -83,8 +91,43 @@ export async function ensureTopology(
   names: Names,
   replicas: number,
 ): Promise<void> {
+  const until = performance.now() + ensureMs;
+  await Promise.all(
+    configurations(names, replicas).map((each) => ensureStream(manager, each, until)),
+  );
+}
+
+/**
+ * Makes the project's streams again whenever the server has lost them, until the connection is closed.
+ *
+ * Without the bucket of the lease nobody could dispatch, and so nobody would make it.
+ */
+export function keepTopology(
+  connection: NatsConnection,
+  manager: JetStreamManager,
+  names: Names,
+  replicas: number,
+): void {
+  const wanted = configurations(names, replicas).map((each) => each.name ?? '');
+  const look = async (): Promise<void> => {
+    const missing = new Set(wanted);
+    for await (const name of manager.streams.names()) missing.delete(name);
+    if (missing.size > 0) await ensureTopology(manager, names, replicas);
+  };
+  const keep = (): void => {
+    // A server that is away or full now is asked again next time; whoever needs the stream says what is wrong.
+    look().catch(() => undefined);
+  };
+  const timer = setInterval(keep, keepEveryMs).unref();
+  onReconnect(connection, keep);
+  void connection.closed().then(() => {
+    clearInterval(timer);
+  });
+}
+
+function configurations(names: Names, replicas: number): Partial<StreamConfig>[] {
   const common = { storage: StorageType.File, num_replicas: replicas };
-  const streams: Partial<StreamConfig>[] = [
+  return [
     {
       ...common,
       name: names.tasks,
@@ -100,7 +143,6 @@ export async function ensureTopology(
     { ...common, ...bucket(names.leases), max_age: leaseTtlMs * 1e6 },
     ...[names.blobs, names.plans, names.code].map((each) => ({ ...common, ...objects(each) })),
   ];
-  await Promise.all(streams.map((each) => ensureStream(manager, each)));
 }
 
 function bucket(name: string): Partial<StreamConfig> {
@@ -131,11 +173,18 @@ const streamExists = 10058;
 async function ensureStream(
   manager: JetStreamManager,
   config: Partial<StreamConfig>,
+  until: number,
 ): Promise<void> {
-  try {
-    await manager.streams.add(config);
-  } catch (error) {
-    if (error instanceof NatsError && error.api_error?.err_code === streamExists) return;
-    throw toJugqError(error, `making the stream ${String(config.name)}`);
+  for (;;) {
+    try {
+      await manager.streams.add(config);
+      return;
+    } catch (error) {
+      if (error instanceof NatsError && error.api_error?.err_code === streamExists) return;
+      if (!isTransient(error) || performance.now() > until) {
+        throw toJugqError(error, `making the stream ${String(config.name)}`);
+      }
+    }
+    await delay(retryMs);
   }
 }

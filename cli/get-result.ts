@@ -1,5 +1,5 @@
 /** `jugq get`: finds a result and prints it in the form that its reader wants. */
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { inspect } from 'node:util';
 import { decodeValue, encodeValue } from '../core/codec.ts';
@@ -20,7 +20,7 @@ interface Output {
 
 /** Prints the result of the task whose id begins so. */
 export async function getTask(session: Session, prefix: string, output: Output): Promise<number> {
-  if (existsSync(resolve(session.cwd, prefix))) {
+  if (statSync(resolve(session.cwd, prefix), { throwIfNoEntry: false })?.isFile() === true) {
     throw new JugqError(
       'USAGE',
       `${prefix} is a file: name the export to print: jugq get ${prefix} <export>`,

@@ -9,7 +9,7 @@ import { readFileSync, realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Builtins, Cli, UsageError } from 'clipanion';
 import { JugqError, type ErrorCode } from '../core/errors.ts';
-import type { CommandContext } from './commands/base.ts';
+import { JugqCommand, type CommandContext } from './commands/base.ts';
 import { CancelCommand } from './commands/cancel-command.ts';
 import { GetCommand } from './commands/get-command.ts';
 import { PlanCommand } from './commands/plan-command.ts';
@@ -18,6 +18,8 @@ import { ServerCommand } from './commands/server-command.ts';
 import { StatusCommand } from './commands/status-command.ts';
 import { WaitCommand } from './commands/wait-command.ts';
 import { WorkerCommand } from './commands/worker-command.ts';
+import { detailsOf, helpWanted, overview } from './help-text.ts';
+import { nearName } from './near-name.ts';
 
 const statuses: Record<ErrorCode, number> = {
   RESULT_MISSING: 1,
@@ -54,37 +56,56 @@ const statuses: Record<ErrorCode, number> = {
   BUG: 70,
 };
 
+const commands = [
+  RunCommand,
+  PlanCommand,
+  WorkerCommand,
+  ServerCommand,
+  StatusCommand,
+  GetCommand,
+  WaitCommand,
+  CancelCommand,
+];
+
 /** Runs a command line and gives its exit status; never throws. */
-export async function runCli(argv: readonly string[], context: CommandContext): Promise<number> {
-  const cli = makeCli();
+export async function runCli(
+  argv: readonly string[],
+  context: Omit<CommandContext, 'argv'>,
+): Promise<number> {
+  const cli = makeCli(context.colorDepth > 1);
+  const full = { ...context, argv };
   try {
-    const command = cli.process(normalise(argv), context);
+    const help = helpWanted(argv);
+    if (help !== undefined) return printHelp(help.name, cli, full);
+    const command = cli.process(normalise(argv), full);
+    // The version is clipanion's own command, which needs what only `run` gives it.
+    if (!(command instanceof JugqCommand)) return await cli.run(command, full);
     return await command.validateAndExecute();
   } catch (error) {
-    return report(error, { cli, context, debug: argv.includes('--debug') });
+    return report(error, { argv, context });
   }
 }
 
-function makeCli(): Cli<CommandContext> {
+function makeCli(enableColors: boolean): Cli<CommandContext> {
   const cli = new Cli<CommandContext>({
     binaryLabel: 'jugq: run an ordinary loop on as many machines as there are',
     binaryName: 'jugq',
     binaryVersion: version(),
+    enableColors,
   });
-  const commands = [
-    RunCommand,
-    PlanCommand,
-    WorkerCommand,
-    StatusCommand,
-    GetCommand,
-    WaitCommand,
-    CancelCommand,
-    ServerCommand,
-    Builtins.HelpCommand,
-    Builtins.VersionCommand,
-  ];
-  for (const command of commands) cli.register(command);
+  for (const command of [...commands, Builtins.VersionCommand]) cli.register(command);
   return cli;
+}
+
+function printHelp(
+  name: string | undefined,
+  cli: Cli<CommandContext>,
+  { stdout }: CommandContext,
+): number {
+  const command = commands.find((each) => each.paths.some((path) => path.join(' ') === name));
+  if (name !== undefined && command === undefined) throw new UsageError(unknownCommand(name));
+  stdout.write(command === undefined ? overview(cli) : detailsOf(cli, command));
+  return 0;
 }
 
 /** clipanion refuses `-j4`. What stands after `--` is the jugfile's. */
@@ -99,20 +120,19 @@ function normalise(argv: readonly string[]): string[] {
 }
 
 interface Reporting {
-  readonly cli: Cli<CommandContext>;
-  readonly context: CommandContext;
-  readonly debug: boolean;
+  readonly argv: readonly string[];
+  readonly context: Omit<CommandContext, 'argv'>;
 }
 
-function report(error: unknown, { cli, context, debug }: Reporting): number {
+function report(error: unknown, { argv, context }: Reporting): number {
   const say = (text: string): void => void context.stderr.write(`${text}\n`);
   if (isUsage(error)) {
-    say(`error: ${usageMessage(error, cli)}`);
+    say(`error: ${usageMessage(error, argv)}`);
     return 2;
   }
   if (error instanceof JugqError) {
     say(`error: ${error.message}`);
-    if (debug) say(error.stack ?? '');
+    if (argv.includes('--debug')) say(error.stack ?? '');
     if (error.code === 'INTERRUPTED') return context.interrupted.reason === 'SIGTERM' ? 143 : 130;
     return statuses[error.code];
   }
@@ -129,10 +149,24 @@ function isUsage(error: unknown): error is Error {
   );
 }
 
-/** clipanion's words without its listing of every candidate. */
-function usageMessage(error: Error, _cli: Cli<CommandContext>): string {
+/** clipanion's words without its listing of every candidate; for a command that there is not, our own. */
+function usageMessage(error: Error, argv: readonly string[]): string {
+  if (error instanceof UsageError) return error.message;
+  const [name = ''] = argv;
+  if (!name.startsWith('-') && !commandNames().includes(name)) return unknownCommand(name);
   const [first = ''] = error.message.split('\n');
-  return `${first.replace(/\.$/, '')}: see jugq --help`;
+  const what = first.slice(0, 1).toLowerCase() + first.slice(1).replace(/\.$/, '');
+  return `${what}: see jugq ${name.startsWith('-') ? '' : `${name} `}--help`;
+}
+
+function unknownCommand(name: string): string {
+  const near = /\.[cm]?[jt]s$/.test(name) ? `run ${name}` : nearName(name, commandNames());
+  const meant = near === undefined ? '' : ` (did you mean jugq ${near}?)`;
+  return `there is no command ${JSON.stringify(name)}${meant}: see jugq --help`;
+}
+
+function commandNames(): string[] {
+  return commands.flatMap((command) => command.paths.map((path) => path.join(' ')));
 }
 
 function version(): string {

@@ -1,5 +1,5 @@
 /** `jugq plan`: load, submit, and see that somebody carries on. */
-import { JugqError } from '../core/errors.ts';
+import { isJugqError, JugqError } from '../core/errors.ts';
 import { idOf } from '../core/graph.ts';
 import type { RunId } from '../core/identifiers.ts';
 import { isOver, type RunRecord } from '../core/records.ts';
@@ -7,7 +7,8 @@ import { state, type RunProgress } from '../core/run-progress.ts';
 import type { CommandContext } from './commands/base.ts';
 import { loadJugfile, type LoadedJugfile } from './load-jugfile.ts';
 import { startProgress } from './progress.ts';
-import { failuresOf, formatFailures, formatSummary, summaryOf } from './report.ts';
+import { failuresOf, formatFailures, formatSummary, nothingToRun, summaryOf } from './report.ts';
+import { retryCommand } from './retry-command.ts';
 import { activeRuns, wishCancelled } from './runs.ts';
 import type { Session } from './session.ts';
 import { submitRun, survey, type Submitted } from './submit-run.ts';
@@ -92,7 +93,7 @@ export async function planJugfile(
   const dispatcher = session.startDispatcher(() => undefined);
   try {
     const record = options.wait
-      ? await waitWithProgress(session, request, id)
+      ? await waitToEnd(session, request, { loaded, submitted })
       : await waitForPublished(session, id, context);
     return await conclude(session, request, { loaded, record, startedAt });
   } finally {
@@ -128,8 +129,28 @@ export async function dryRun(session: Session, request: PlanRequest): Promise<nu
 
 const shownMax = 20;
 
+/** Waits for the end of a run; one that the server has lost is submitted again. */
+export async function waitToEnd(
+  session: Session,
+  request: PlanRequest,
+  planned: { readonly loaded: LoadedJugfile; readonly submitted: Submitted },
+): Promise<RunRecord> {
+  let { record } = planned.submitted;
+  while (!isOver(record.state)) {
+    try {
+      return await waitWithProgress(session, request, record.id);
+    } catch (error) {
+      if (!isJugqError(error, 'UNKNOWN_RUN') || error.fields['lost'] !== true) throw error;
+      request.context.stderr.write('the server came back without the run: planning it again\n');
+      await session.restore();
+      ({ record } = await submitRun(session.project, planned.loaded, request));
+    }
+  }
+  return record;
+}
+
 /** Waits for the end of a run with a live display. */
-export async function waitWithProgress(
+async function waitWithProgress(
   session: Session,
   request: PlanRequest,
   run: RunId,
@@ -163,7 +184,7 @@ export async function conclude(
   const summary = summaryOf(ended.record, (performance.now() - ended.startedAt) / 1000);
   const failures = summary.failed > 0 ? await failuresOf(session.project, ended.loaded.graph) : [];
   if (failures.length > 0) {
-    context.stderr.write(`${formatFailures(failures, `jugq run ${request.jugfile}`)}\n`);
+    context.stderr.write(`${formatFailures(failures, retryCommand(context.argv))}\n`);
   }
   if (json) context.stdout.write(`${JSON.stringify(summary)}\n`);
   else if (isOver(ended.record.state)) context.stderr.write(`${formatSummary(summary)}\n`);
@@ -206,7 +227,7 @@ function formatPlanned(submitted: Submitted): string {
     ['function', 'tasks', 'there', 'to run'],
     functionRows(submitted.progress),
   );
-  return `run ${submitted.record.id}\n${table}${submitted.complete ? '\nnothing to run: every result is there' : ''}`;
+  return `run ${submitted.record.id}\n${table}${submitted.complete ? `\n${nothingToRun(submitted.record)}` : ''}`;
 }
 
 function functionRows(progress: RunProgress): (string | number)[][] {

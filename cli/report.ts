@@ -38,16 +38,29 @@ export function summaryOf(record: RunRecord, seconds: number): Summary {
   };
 }
 
+/** `1 task`, `2 tasks`. */
+export function countOf(count: number, noun: string): string {
+  return `${count.toString()} ${noun}${count === 1 ? '' : 's'}`;
+}
+
 /** A summary as a sentence. */
 export function formatSummary(summary: Summary): string {
   const { tasks, executed, cached, failed, blocked } = summary;
   const parts = [
-    `${tasks.toString()} tasks: ${executed.toString()} executed`,
+    `${countOf(tasks, 'task')}: ${executed.toString()} executed`,
     `${cached.toString()} were there`,
     ...(failed > 0 ? [colors.red(`${failed.toString()} failed`)] : []),
     ...(blocked > 0 ? [colors.red(`${blocked.toString()} blocked behind them`)] : []),
   ];
   return `${parts.join(', ')} (${summary.seconds.toFixed(1)} s)`;
+}
+
+/** Why a run that was only just planned is over. */
+export function nothingToRun(record: RunRecord): string {
+  const { failed, blocked } = addCounts(Object.values(record.functions));
+  return failed + blocked === 0
+    ? 'nothing to run: every result is there'
+    : 'nothing to run: what has no result failed before, or waits for what did, and --keep-failed keeps it so';
 }
 
 /** Failure records of the tasks of a graph that failed for good, in the order of declaration. */

@@ -9,17 +9,19 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { RunRecord } from '../core/records.ts';
-import type { RunId } from '../core/identifiers.ts';
 import { isInterruption } from './commands/base.ts';
 import {
   conclude,
   loadRequested,
   submitRequested,
-  waitWithProgress,
+  waitToEnd,
   type PlanRequest,
 } from './plan-jugfile.ts';
+import { nothingToRun } from './report.ts';
 import { wishCancelled } from './runs.ts';
 import type { Session } from './session.ts';
+import type { LoadedJugfile } from './load-jugfile.ts';
+import type { Submitted } from './submit-run.ts';
 
 /** Plans and executes until nothing is left to do. */
 export async function runHere(session: Session, request: PlanRequest): Promise<number> {
@@ -28,14 +30,13 @@ export async function runHere(session: Session, request: PlanRequest): Promise<n
   try {
     const loaded = await loadRequested(session, request);
     const submitted = await submitRequested(session, request, loaded);
-    const { id } = submitted.record;
     if (submitted.complete) {
-      if (!request.json) request.context.stderr.write('nothing to run: every result is there\n');
+      if (!request.json) request.context.stderr.write(`${nothingToRun(submitted.record)}\n`);
       return await conclude(session, request, { loaded, record: submitted.record, startedAt });
     }
     const dispatcher = session.startDispatcher(() => undefined);
     try {
-      const record = await waitOrCancel(session, request, id);
+      const record = await waitOrCancel(session, request, { loaded, submitted });
       return await conclude(session, request, { loaded, record, startedAt });
     } finally {
       await dispatcher.stop();
@@ -49,16 +50,16 @@ export async function runHere(session: Session, request: PlanRequest): Promise<n
 async function waitOrCancel(
   session: Session,
   request: PlanRequest,
-  run: RunId,
+  planned: { readonly loaded: LoadedJugfile; readonly submitted: Submitted },
 ): Promise<RunRecord> {
   try {
-    return await waitWithProgress(session, request, run);
+    return await waitToEnd(session, request, planned);
   } catch (error) {
     if (isInterruption(error)) {
       request.context.stderr.write(
-        'interrupted: finishing what runs; results that are stored stay\n',
+        'interrupted: finishing what runs; interrupt again to end at once; stored results stay\n',
       );
-      await wishCancelled(session.project, run);
+      await wishCancelled(session.project, planned.submitted.record.id);
     }
     throw error;
   }
@@ -72,6 +73,8 @@ const restartMs = 500;
 /** A worker that ends so soon so often will not do better the next time. */
 const earlyMs = 3000;
 const earlyDeathsMax = 5;
+/** A worker that is told to end at once hands back what it has; that is a matter of moments. */
+const abortMs = 5000;
 
 /** Keeps a worker running in a child process until `stop`. */
 function superviseWorker(session: Session, request: PlanRequest): Supervised {
@@ -104,17 +107,23 @@ function superviseWorker(session: Session, request: PlanRequest): Supervised {
     });
     return started;
   }
-  const kill = (): void => void child.kill('SIGKILL');
+  const abort = (): void => {
+    // Two different ones: pending signals of one kind become one.
+    child.kill('SIGINT');
+    child.kill('SIGTERM');
+    setTimeout(() => child.kill('SIGKILL'), abortMs).unref();
+  };
   return {
     async stop() {
       stopped = true;
       if (child.exitCode !== null || child.signalCode !== null) return;
       const gone = once(child, 'exit');
-      aborted.addEventListener('abort', kill, { once: true });
+      aborted.addEventListener('abort', abort, { once: true });
+      if (aborted.aborted) abort();
       // The end of its input tells a supervised worker to finish.
       child.stdin?.end();
       await gone;
-      aborted.removeEventListener('abort', kill);
+      aborted.removeEventListener('abort', abort);
     },
   };
 }

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { connectBroker, type ConnectionSettings, type Notice } from '../broker/connection.ts';
 import { ensurePrivateServer, privateDirectory, stillThere } from '../broker/private-server.ts';
 import { closeProject, openProject, type OpenProject } from '../broker/project.ts';
+import { ensureTopology } from '../broker/topology.ts';
 import { DispatcherHost } from '../worker/dispatcher-host.ts';
 import type { Trace } from '../worker/trace.ts';
 import type { LoadedSettings, Settings } from './settings.ts';
@@ -18,6 +19,8 @@ export interface Session {
   readonly serverName: string;
   /** What makes a child process find the same server and project. */
   readonly childEnvironment: Readonly<Record<string, string | undefined>>;
+  /** Makes streams and buckets that have gone. */
+  restore(): Promise<void>;
   /** Makes this process a candidate for the dispatcher's role. */
   startDispatcher(trace: Trace): { stop(): Promise<void> };
   close(): Promise<void>;
@@ -57,6 +60,7 @@ export async function openSession(
     connection,
     serverName: nats.getServer(),
     childEnvironment: childEnvironment(settings),
+    restore: () => ensureTopology(project.manager, project.names, settings.replicas),
     startDispatcher: (trace) => startDispatcher(settings, connection, trace),
     close: () => closeProject(project),
   };

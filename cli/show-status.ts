@@ -177,9 +177,9 @@ async function explain(
   const queued = await session.project.queue.list();
   const taken = new Set(workers.flatMap((each) => each.queues));
   const alone = [...new Set(queued.map((each) => each.queue))].filter((each) => !taken.has(each));
-  for (const queue of alone)
+  for (const queue of alone.filter((each) => workers.length > 0 || each !== 'default'))
     notes.push(`no worker takes the queue ${queue}: start one with jugq worker --queue ${queue}`);
-  if (workers.length === 0 && alone.length === 0)
+  if (workers.length === 0 && (alone.length === 0 || alone.includes('default')))
     notes.push('no worker is there: start one with jugq worker');
   return [...new Set(notes)];
 }

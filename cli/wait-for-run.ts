@@ -1,8 +1,11 @@
 /** `jugq wait`: watches a run from outside, and dispatches if nobody else does. */
 import type { CommandContext } from './commands/base.ts';
 import { startProgress } from './progress.ts';
-import { formatSummary, summaryOf } from './report.ts';
+import { failuresOf, formatFailures, formatSummary, summaryOf } from './report.ts';
 import { findRun } from './runs.ts';
+import { decodePlan } from '../core/plan-format.ts';
+import { retryCommand } from './retry-command.ts';
+import type { RunRecord } from '../core/records.ts';
 import type { Session } from './session.ts';
 import { watchRun } from './watch-run.ts';
 
@@ -37,10 +40,29 @@ export async function waitForRun(
     progress?.end();
     const summary = summaryOf(record, (performance.now() - startedAt) / 1000);
     if (json) context.stdout.write(`${JSON.stringify(summary)}\n`);
-    else context.stderr.write(`run ${id} ${record.state}: ${formatSummary(summary)}\n`);
+    else {
+      await tellFailures(session, record, context);
+      context.stderr.write(`run ${id} ${record.state}: ${formatSummary(summary)}\n`);
+    }
     return record.state === 'finished' ? 0 : 1;
   } finally {
     progress?.end();
     await dispatcher.stop();
   }
+}
+
+/** Names the tasks of the run that failed, from its stored plan. */
+async function tellFailures(
+  session: Session,
+  record: RunRecord,
+  context: CommandContext,
+): Promise<void> {
+  if (record.state !== 'failed' || record.plan === undefined) return;
+  const bytes = await session.project.plans.get(record.plan);
+  if (bytes === undefined) return;
+  const failures = await failuresOf(session.project, decodePlan(bytes).graph);
+  if (failures.length === 0) return;
+  const args = record.args.length === 0 ? [] : ['--', ...record.args];
+  const again = retryCommand(['plan', record.jugfile, ...args]);
+  context.stderr.write(`${formatFailures(failures, again)}\n`);
 }

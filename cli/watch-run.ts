@@ -24,7 +24,8 @@ export interface WatchOptions {
  * Waits for a run.
  *
  * @returns its record at the end
- * @throws JugqError `INTERRUPTED`, `TIMED_OUT`, `UNKNOWN_RUN` if its record is taken away
+ * @throws JugqError `INTERRUPTED`, `TIMED_OUT`, `UNKNOWN_RUN` if its record is taken away; its field `lost` says whether
+ *   the server lost it
  */
 export async function watchRun(project: OpenProject, options: WatchOptions): Promise<RunRecord> {
   const workers = new Map<string, WorkerRecord>();
@@ -39,21 +40,22 @@ export async function watchRun(project: OpenProject, options: WatchOptions): Pro
     tell();
   });
   const { promise, resolve, reject } = deferred<RunRecord>();
-  const records = project.runs.follow(1, (entry) => {
-    if (entry.key !== options.run) return;
-    if (entry.value === undefined) {
-      reject(
-        new JugqError(
-          'UNKNOWN_RUN',
-          `run ${options.run} was removed while waiting for it: plan again`,
-        ),
-      );
-      return;
-    }
-    last = decodeRecord<RunRecord>(entry.value, `the record of run ${options.run}`);
-    tell();
-    if (until(last)) resolve(last);
-  });
+  const records = project.runs.follow(
+    1,
+    (entry) => {
+      if (entry.key !== options.run) return;
+      if (entry.value === undefined) {
+        reject(runGone(options.run, 'its record was removed', false));
+        return;
+      }
+      last = decodeRecord<RunRecord>(entry.value, `the record of run ${options.run}`);
+      tell();
+      if (until(last)) resolve(last);
+    },
+    () => {
+      reject(runGone(options.run, 'the server came back without it', true));
+    },
+  );
   const timer =
     options.timeoutMs === undefined
       ? undefined
@@ -83,6 +85,11 @@ export async function watchRun(project: OpenProject, options: WatchOptions): Pro
     presence.stop();
     records.stop();
   }
+}
+
+function runGone(run: RunId, why: string, lost: boolean): JugqError {
+  const message = `run ${run} is gone: ${why}: plan the jugfile again`;
+  return new JugqError('UNKNOWN_RUN', message, { fields: { lost } });
 }
 
 function deferred<T>(): {

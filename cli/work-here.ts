@@ -2,6 +2,7 @@
 import type { CommandContext } from './commands/base.ts';
 import type { Session } from './session.ts';
 import { existsSync } from 'node:fs';
+import { countOf } from './report.ts';
 import { activeRuns, isActive, readRun } from './runs.ts';
 import { startWorker } from './start-worker.ts';
 import type { TraceEvent } from '../worker/trace.ts';
@@ -22,6 +23,10 @@ export async function workHere(session: Session, request: WorkRequest): Promise<
   const say = (line: string): void => {
     context.stderr.write(`${line}\n`);
   };
+  if (settings.stopFile !== undefined && existsSync(settings.stopFile)) {
+    say(`the stop file ${settings.stopFile} is there: nothing is taken until it is removed`);
+    return 0;
+  }
   const ended = new AbortController();
   const endings: Promise<Ending>[] = [whenAborted(context.interrupted, 'interrupted')];
   const trace = (event: TraceEvent): void => {
@@ -33,7 +38,7 @@ export async function workHere(session: Session, request: WorkRequest): Promise<
   if (!request.supervised) {
     const queues = settings.queues.join(', ');
     say(
-      `worker ${worker.id}: ${settings.threads.toString()} threads, queue ${queues}, project ${settings.project}, ${session.serverName}`,
+      `worker ${worker.id}: ${countOf(settings.threads, 'thread')}, queue ${queues}, project ${settings.project}, ${session.serverName}`,
     );
   }
   if (request.exitWhenDone) endings.push(whenDone(session, ended.signal));
@@ -45,6 +50,9 @@ export async function workHere(session: Session, request: WorkRequest): Promise<
     endings.push(whenFileIsThere(settings.stopFile, ended.signal));
   const ending = await Promise.race(endings);
   ended.abort();
+  if (ending === 'limit' && [...worker.daemon.running.values()].some((count) => count > 0)) {
+    say('its limit is reached: finishing what runs');
+  }
   if (ending === 'interrupted' && !request.supervised) {
     say('finishing what runs; interrupt again to end at once');
   }
@@ -54,7 +62,7 @@ export async function workHere(session: Session, request: WorkRequest): Promise<
   await dispatcher.stop();
   await worker.close();
   if (!request.supervised)
-    say(`worker ${worker.id}: ${worker.daemon.begun.toString()} tasks, ${reasons[ending]}`);
+    say(`worker ${worker.id}: ${countOf(worker.daemon.begun, 'task')}, ${reasons[ending]}`);
   return 0;
 }
 

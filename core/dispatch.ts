@@ -4,21 +4,46 @@
  * `apply` takes what was seen and returns what to do. The ledger holds what is believed to be in the queue; belief is
  * checked by sweeps, never trusted for ever:
  *
- *     ready ──publish──► in the ledger ──result, failure or marker seen──► out
- *                           │      ▲
- *                  (sweep: not in  │ (refused as already queued: stays, unconfirmed)
- *                   the queue)     │
- *                           └──► verify ──no result, no failure──► out, ready again
+ *                      ┌── found (read from the queue, published by somebody else)
+ *                      ▼
+ *     ready ──publish──► in the ledger ──result or failure seen, withdrawn──► out
+ *       ▲                   │      ▲
+ *       │          (sweep: not in  │
+ *       │           the queue)     │ (it has one: that is told)
+ *       │                   ▼      │
+ *       └── absent ◄────── verify ─┘
+ *
+ * A message that must not be executed as it is (older code than the newest plan's, published before a marker, an input
+ * lost) is withdrawn; its tasks stay in the ledger until that is done.
  */
-import { idOf, functionOf, hashText, row } from './graph.ts';
+import {
+  findNewest,
+  type DispatchEvent,
+  type DispatchState,
+  type Instruction,
+  type MessagePlace,
+} from './dispatch-state.ts';
+import { functionOf, idOf } from './graph.ts';
 import type { RunId, TaskId } from './identifiers.ts';
 import { invariant } from './errors.ts';
+import {
+  enterLedger,
+  leaveLedger,
+  leaveParcel,
+  messageKey,
+  parcelAt,
+  validateLedger,
+  type LedgerEntry,
+} from './ledger.ts';
+import { noteDuration, publishReady } from './publish-ready.ts';
 import {
   countIn,
   fact,
   holds,
   isComplete,
+  isOvertaken,
   learnFailure,
+  learnResult,
   setFact,
   state as states,
   validateRun,
@@ -27,120 +52,50 @@ import {
   type RunProgress,
 } from './run-progress.ts';
 
-/** A task that is believed to be queued. */
-interface LedgerEntry {
-  /** First task of the parcel: its id is the message's subject. */
-  readonly head: TaskId;
-  readonly queue: string;
-  /** Bundle that the parcel names. */
-  readonly code: string;
-  /** When it was published, epoch ms of the caller. */
-  readonly since: number;
-}
+export {
+  startDispatch,
+  type DispatchEvent,
+  type DispatchState,
+  type Instruction,
+  type MessagePlace,
+} from './dispatch-state.ts';
+export { expectedMs, parcelFacts } from './publish-ready.ts';
 
-/** How long tasks of a function take. */
-interface Duration {
-  readonly seen: number;
-  readonly meanMs: number;
-}
-
-export interface DispatchState {
-  /** Active runs, the oldest first. */
-  readonly runs: RunProgress[];
-  readonly ledger: Map<TaskId, LedgerEntry>;
-  /** Tasks in the ledger, by queue. */
-  readonly queued: Map<string, number>;
-  readonly durations: Map<string, Duration>;
-  /** Threads of all workers; 0: none is known. */
-  threads: number;
-  /** Publish nothing before this moment (the server had no room), epoch ms. */
-  heldUntil: number;
-}
-
-export type DispatchEvent =
-  | { readonly kind: 'run-added'; readonly run: RunProgress }
-  | { readonly kind: 'run-removed'; readonly run: RunId }
-  /** The last entry of a result's key: a value, or a marker. */
-  | {
-      readonly kind: 'result';
-      readonly id: TaskId;
-      readonly revision: number;
-      readonly present: boolean;
-      readonly ms?: number;
-    }
-  | { readonly kind: 'failure'; readonly id: TaskId; readonly failure: KnownFailure }
-  | { readonly kind: 'refused'; readonly tasks: readonly TaskId[] }
-  /** Found in the queue by a new dispatcher. */
-  | {
-      readonly kind: 'found';
-      readonly head: TaskId;
-      readonly tasks: readonly TaskId[];
-      readonly code: string;
-      readonly queue: string;
-    }
-  /** The queue's messages, by head, as read not before `readAt`. */
-  | { readonly kind: 'swept'; readonly heads: ReadonlySet<TaskId>; readonly readAt: number }
-  /** Neither in the queue nor resulted nor failed, although published before `readAt`. */
-  | { readonly kind: 'absent'; readonly tasks: readonly TaskId[]; readonly readAt: number }
-  | { readonly kind: 'withdrawn'; readonly head: TaskId }
-  | { readonly kind: 'threads'; readonly threads: number }
-  | { readonly kind: 'tick' };
-
-export type Instruction =
-  | {
-      readonly kind: 'publish';
-      /** The newest run that declares the tasks; positions are of its graph. */
-      readonly run: RunProgress;
-      readonly tasks: readonly number[];
-      readonly head: TaskId;
-      readonly quick: boolean;
-    }
-  | { readonly kind: 'clear-failure'; readonly id: TaskId; readonly revision: number }
-  /** Remove the message from the queue. */
-  | { readonly kind: 'withdraw'; readonly head: TaskId }
-  /** Look whether they have a result or a failure by now, and report those that have neither as absent. */
-  | { readonly kind: 'verify'; readonly tasks: readonly TaskId[]; readonly readAt: number }
-  | {
-      readonly kind: 'complete';
-      readonly run: RunProgress;
-      readonly outcome: 'finished' | 'failed';
-    };
-
-/** Nothing to do and nothing known. */
-export function startDispatch(): DispatchState {
-  return {
-    runs: [],
-    ledger: new Map(),
-    queued: new Map(),
-    durations: new Map(),
-    threads: 0,
-    heldUntil: 0,
-  };
+/** What one call of `apply` has decided so far. */
+interface Decided {
+  readonly instructions: Instruction[];
+  /** Messages to be withdrawn, by `messageKey`. */
+  readonly withdraw: Map<string, MessagePlace>;
 }
 
 /**
  * Takes in what was seen and decides what to do next.
  *
- * @param now - epoch ms
+ * @param now - epoch ms, never less than in an earlier call
  */
 export function apply(
   state: DispatchState,
   events: readonly DispatchEvent[],
   now: number,
 ): Instruction[] {
-  const instructions: Instruction[] = [];
-  for (const event of events) take(state, event, now, instructions);
+  const decided: Decided = { instructions: [], withdraw: new Map() };
+  const out = decided.instructions;
+  for (const event of events) take(state, event, now, decided);
   for (const run of state.runs) wakeDelayed(run, now);
-  dropUnqueued(state);
-  publishReady(state, now, instructions);
-  removeComplete(state, instructions);
-  return instructions;
+  withdrawUnqueued(state, decided);
+  // Only when all runs of a batch are known does it show which of them is the newest.
+  if (events.some((event) => unsettling.has(event.kind))) withdrawStale(state, decided);
+  for (const place of decided.withdraw.values()) {
+    // What has left the ledger may be published anew below, and must not be withdrawn then.
+    if (parcelAt(state, place).length > 0) out.push({ kind: 'withdraw', ...place });
+  }
+  publishReady(state, now, out);
+  removeComplete(state, out);
+  return out;
 }
 
-/** Milliseconds that a task of this function is expected to take; 1 when nothing is known. */
-export function expectedMs(state: DispatchState, functionName: string): number {
-  return Math.max(0.001, state.durations.get(functionName)?.meanMs ?? 1);
-}
+/** After these a message may be wrong that was right before. */
+const unsettling: ReadonlySet<DispatchEvent['kind']> = new Set(['run-added', 'found']);
 
 /**
  * Asserts every invariant of the state.
@@ -148,347 +103,259 @@ export function expectedMs(state: DispatchState, functionName: string): number {
  * @throws JugqError `BUG`
  */
 export function validate(state: DispatchState): void {
-  const queued = new Map<string, number>();
-  for (const [id, entry] of state.ledger) {
-    queued.set(entry.queue, (queued.get(entry.queue) ?? 0) + 1);
-    for (const run of state.runs) {
-      const task = run.index.find(id);
-      invariant(
-        task === -1 || holds(run, task, fact.queued),
-        `${id} is in the ledger, run ${run.id} does not know`,
-      );
-    }
-  }
-  for (const [queue, count] of state.queued) {
-    invariant((queued.get(queue) ?? 0) === count, `the count of queue ${queue} is off`);
-  }
+  validateLedger(state);
+  for (const run of state.runs) validateRun(run);
   for (const run of state.runs) {
-    for (let task = 0; task < run.plan.graph.count; task++) {
-      if (!holds(run, task, fact.queued)) continue;
-      const id = idOf(run.plan.graph, task);
-      invariant(state.ledger.has(id), `run ${run.id} believes ${id} queued, the ledger does not`);
-    }
-    validateRun(run);
+    for (const other of state.runs) if (other.id < run.id) validateAgreement(run, other);
   }
 }
 
-function take(state: DispatchState, event: DispatchEvent, now: number, out: Instruction[]): void {
+function validateAgreement(run: RunProgress, other: RunProgress): void {
+  forShared(run, other, (task, theirs) => {
+    const agree =
+      run.revision[task] === other.revision[theirs] &&
+      (run.failures.get(task)?.revision ?? 0) === (other.failures.get(theirs)?.revision ?? 0) &&
+      (((run.facts[task] ?? 0) ^ (other.facts[theirs] ?? 0)) | fact.wanted) === fact.wanted;
+    const id = idOf(run.plan.graph, task);
+    invariant(agree, `runs ${run.id} and ${other.id} know different things of ${id}`);
+  });
+}
+
+function take(state: DispatchState, event: DispatchEvent, now: number, decided: Decided): void {
   switch (event.kind) {
     case 'run-added':
-      return addRun(state, event.run, out);
+      addRun(state, event.run, decided);
+      break;
     case 'run-removed':
-      return removeRun(state, event.run, out);
+      removeRun(state, event.run);
+      withdrawUseless(state, Infinity, decided);
+      break;
     case 'result':
-      return takeResult(state, event, out);
+      takeResult(state, event, decided);
+      break;
     case 'failure':
-      return takeFailure(state, event.id, event.failure, out);
+      takeFailure(state, event.id, event.failure, decided);
+      break;
     case 'refused':
       state.heldUntil = now + refusedPauseMs;
-      return event.tasks.forEach((id) => {
-        leaveLedger(state, id);
-      });
+      for (const id of event.tasks) leaveLedger(state, id);
+      break;
     case 'found':
-      for (const id of event.tasks) {
-        enterLedger(state, id, {
-          head: event.head,
-          queue: event.queue,
-          code: event.code,
-          since: now,
-        });
-      }
-      return;
+      takeFound(state, event, now);
+      break;
     case 'swept':
-      return sweep(state, event.heads, event.readAt, out);
+      sweep(state, event.messages, event.readAt, decided);
+      break;
     case 'absent':
-      for (const id of event.tasks) {
-        const entry = state.ledger.get(id);
-        if (entry !== undefined && entry.since < event.readAt) leaveLedger(state, id);
-      }
-      return;
+      takeAbsent(state, event.tasks, event.readAt);
+      break;
     case 'withdrawn':
-      return leaveLedgerByHead(state, event.head);
+      leaveParcel(state, event);
+      break;
     case 'threads':
       state.threads = event.threads;
-      return;
+      break;
     case 'tick':
-      return;
+      break;
   }
 }
 
 /** The server had no room for a message: long enough not to hammer it, short enough not to be noticed. */
 const refusedPauseMs = 1000;
 
-function addRun(state: DispatchState, run: RunProgress, out: Instruction[]): void {
+function addRun(state: DispatchState, run: RunProgress, { instructions }: Decided): void {
+  for (const other of state.runs) share(run, other);
   const older = state.runs.findIndex((each) => each.id > run.id);
   state.runs.splice(older === -1 ? state.runs.length : older, 0, run);
-  const outdated = new Set<TaskId>();
-  for (const [id, entry] of state.ledger) {
+  for (const id of state.ledger.entries.keys()) {
     const task = run.index.find(id);
-    if (task === -1) continue;
-    setFact(run, task, fact.queued, true);
-    if (newestWith(state, run, task).run.plan.code !== entry.code) outdated.add(entry.head);
+    if (task !== -1) setFact(run, task, fact.queued, true);
   }
-  for (const head of outdated) out.push({ kind: 'withdraw', head });
+  for (const [task, { revision }] of run.failures) {
+    if (!isOvertaken(run, task)) continue;
+    instructions.push({ kind: 'clear-failure', id: idOf(run.plan.graph, task), revision });
+  }
 }
 
-function removeRun(state: DispatchState, id: RunId, out: Instruction[]): void {
-  const at = state.runs.findIndex((each) => each.id === id);
-  if (at === -1) return;
-  state.runs.splice(at, 1);
-  const heads = new Map<TaskId, boolean>();
-  for (const [task, entry] of state.ledger) {
-    heads.set(
-      entry.head,
-      (heads.get(entry.head) ?? false) || state.runs.some((run) => run.index.find(task) !== -1),
-    );
+/** Two runs that declare one task learn from each other: the later word on it counts for both. */
+function share(run: RunProgress, other: RunProgress): void {
+  forShared(run, other, (task, theirs) => {
+    teach(run, task, other, theirs);
+    teach(other, theirs, run, task);
+  });
+}
+
+function teach(run: RunProgress, task: number, other: RunProgress, theirs: number): void {
+  const revision = run.revision[task] ?? 0;
+  if (revision > (other.revision[theirs] ?? 0)) {
+    learnResult(other, { task: theirs, revision, present: holds(run, task, fact.hasResult) });
   }
-  for (const [head, stillNeeded] of heads) if (!stillNeeded) out.push({ kind: 'withdraw', head });
+  const failure = run.failures.get(task);
+  if (failure !== undefined && failure.revision > (other.failures.get(theirs)?.revision ?? 0)) {
+    learnFailure(other, theirs, failure);
+  }
+}
+
+function forShared(
+  run: RunProgress,
+  other: RunProgress,
+  visit: (task: number, theirs: number) => void,
+): void {
+  for (let task = 0; task < run.plan.graph.count; task++) {
+    const theirs = other.index.findIn(run.plan.graph, task);
+    if (theirs !== -1) visit(task, theirs);
+  }
+}
+
+function removeRun(state: DispatchState, id: RunId): void {
+  const at = state.runs.findIndex((each) => each.id === id);
+  if (at !== -1) state.runs.splice(at, 1);
 }
 
 function takeResult(
   state: DispatchState,
   event: DispatchEvent & { kind: 'result' },
-  out: Instruction[],
+  decided: Decided,
 ): void {
   const { id, revision, present } = event;
-  let known = false;
-  let failure = 0;
+  let failure: KnownFailure | undefined;
+  let isNews = false;
   for (const run of state.runs) {
     const task = run.index.find(id);
-    if (task === -1 || revision <= (run.revision[task] ?? 0)) continue;
-    known = true;
-    run.revision[task] = revision;
-    const record = run.failures.get(task);
-    if (record !== undefined && record.kind !== 'none') failure = record.revision;
-    setFact(run, task, fact.hasResult, present);
+    if (task === -1) continue;
+    const known = run.revision[task] ?? 0;
+    // Late: all runs that declare the task know more already.
+    if (known > revision) return;
+    if (known === revision) continue;
+    isNews = true;
+    learnResult(run, { task, revision, present });
+    if (isOvertaken(run, task)) failure = run.failures.get(task);
   }
   // Whatever the runs make of it, a task with a result is in the queue no longer, or not for long.
   if (present) leaveLedger(state, id);
-  if (!known) return;
-  if (present && failure > 0) out.push({ kind: 'clear-failure', id, revision: failure });
-  if (present && event.ms !== undefined)
+  if (!isNews) return;
+  if (failure !== undefined) {
+    decided.instructions.push({ kind: 'clear-failure', id, revision: failure.revision });
+  }
+  if (present && event.ms !== undefined) {
     noteDuration(state, id.slice(0, id.lastIndexOf('.')), event.ms);
-  // A parcel that was published before a marker carries a revision that its put will be refused with.
-  const entry = state.ledger.get(id);
-  if (entry !== undefined) out.push({ kind: 'withdraw', head: entry.head });
+  }
+  const entry = state.ledger.entries.get(id);
+  if (entry !== undefined && entry.expects !== revision) withdraw(decided, entry);
 }
 
 function takeFailure(
   state: DispatchState,
   id: TaskId,
   failure: KnownFailure,
-  out: Instruction[],
+  decided: Decided,
 ): void {
-  let stale = false;
+  let overtaken = false;
   for (const run of state.runs) {
     const task = run.index.find(id);
-    if (task === -1 || failure.revision <= (run.failures.get(task)?.revision ?? 0)) continue;
+    if (task === -1) continue;
+    const known = run.failures.get(task)?.revision ?? 0;
+    if (known > failure.revision) return;
+    if (known === failure.revision) continue;
     learnFailure(run, task, failure);
-    stale ||= failure.kind !== 'none' && holds(run, task, fact.hasResult);
+    overtaken ||= isOvertaken(run, task);
   }
   if (failure.kind === 'retry' || failure.kind === 'final') leaveLedger(state, id);
-  if (stale) out.push({ kind: 'clear-failure', id, revision: failure.revision });
+  if (overtaken) {
+    decided.instructions.push({ kind: 'clear-failure', id, revision: failure.revision });
+  }
 }
 
+function takeFound(
+  state: DispatchState,
+  event: DispatchEvent & { kind: 'found' },
+  now: number,
+): void {
+  const { head, queue, code, tasks } = event;
+  // What else was believed to be in that message is not.
+  leaveParcel(state, event, new Set(tasks.map((each) => each.id)));
+  for (const { id, expects } of tasks) {
+    enterLedger(state, id, { head, queue, code, expects, since: now });
+  }
+}
+
+/** What is believed queued and is not there becomes suspicious; what is there and nobody here knows is looked at. */
 function sweep(
   state: DispatchState,
-  heads: ReadonlySet<TaskId>,
+  messages: readonly MessagePlace[],
   readAt: number,
-  out: Instruction[],
+  decided: Decided,
 ): void {
-  const suspicious: TaskId[] = [];
-  for (const [id, entry] of state.ledger) {
-    if (entry.since < readAt && !heads.has(entry.head)) suspicious.push(id);
+  const { instructions } = decided;
+  const there = new Set(messages.map(messageKey));
+  const tasks: TaskId[] = [];
+  for (const [id, entry] of state.ledger.entries) {
+    if (entry.since < readAt && !there.has(messageKey(entry))) tasks.push(id);
   }
-  if (suspicious.length > 0) out.push({ kind: 'verify', tasks: suspicious, readAt });
+  if (tasks.length > 0) instructions.push({ kind: 'verify', tasks, readAt });
+  const strange = messages.filter((each) => !state.ledger.parcels.has(messageKey(each)));
+  if (strange.length > 0) instructions.push({ kind: 'inspect', messages: strange });
+  withdrawUseless(state, readAt, decided);
 }
 
-/** A dependency of a queued task was lost: the task waits again, whatever becomes of its message. */
-function dropUnqueued(state: DispatchState): void {
+/** What has been published anew since is left alone. */
+function takeAbsent(state: DispatchState, tasks: readonly TaskId[], readAt: number): void {
+  for (const id of tasks) {
+    const entry = state.ledger.entries.get(id);
+    if (entry !== undefined && entry.since < readAt) leaveLedger(state, id);
+  }
+}
+
+/** A dependency of a queued task was lost: the task waits again, and its message would find the dependency missing. */
+function withdrawUnqueued(state: DispatchState, decided: Decided): void {
   for (const run of state.runs) {
     for (const task of run.unqueued.splice(0)) {
-      if (
-        holds(run, task, fact.queued) &&
-        run.state[task] !== states.queued &&
-        run.state[task] !== states.idle
-      ) {
-        leaveLedger(state, idOf(run.plan.graph, task));
-      }
+      if (!holds(run, task, fact.queued)) continue;
+      const entry = state.ledger.entries.get(idOf(run.plan.graph, task));
+      if (entry !== undefined && !isRightlyQueued(run, task, entry)) withdraw(decided, entry);
     }
-    run.unqueued.length = 0;
+  }
+}
+
+/** Messages that say something else than the newest plan would, or whose tasks ought not to be queued. */
+function withdrawStale(state: DispatchState, decided: Decided): void {
+  for (const [id, entry] of state.ledger.entries) {
+    const newest = findNewest(state, id);
+    if (newest === undefined) continue;
+    const { run, task } = newest;
+    const isOutdated =
+      entry.code !== run.plan.code || entry.queue !== functionOf(run.plan.graph, task).queue;
+    if (isOutdated || !isRightlyQueued(run, task, entry)) withdraw(decided, entry);
+  }
+}
+
+/** Messages that no run has any use for: of cancelled runs, or of finished tasks in a queue that nobody takes. */
+function withdrawUseless(state: DispatchState, before: number, decided: Decided): void {
+  const useful = new Set<string>();
+  for (const [id, entry] of state.ledger.entries) {
+    const newest = findNewest(state, id);
+    if (newest?.run.state[newest.task] === states.queued) useful.add(messageKey(entry));
+  }
+  for (const entry of state.ledger.entries.values()) {
+    if (entry.since < before && !useful.has(messageKey(entry))) withdraw(decided, entry);
   }
 }
 
 /**
- * Fills the window of every queue, the runs in turn, in each the longest remaining path first.
+ * Whether a queued task may be executed as its message says.
  *
- * The window is what all threads get through in two seconds, within bounds: short enough that choosing late pays and
- * that a new dispatcher reads the queue in a moment, long enough that no worker ever waits for us.
+ * A finished task's message is on its way out by itself, and one that is not needed harms nobody. The put of a result
+ * that expects another revision than the last is refused, so the execution would be in vain.
  */
-function publishReady(state: DispatchState, now: number, out: Instruction[]): void {
-  if (now < state.heldUntil) return;
-  let published = true;
-  while (published) {
-    published = false;
-    for (const run of state.runs) published = publishOne(state, run, now, out) || published;
-  }
+function isRightlyQueued(run: RunProgress, task: number, entry: LedgerEntry): boolean {
+  const each = run.state[task];
+  if (each === states.finished || each === states.idle) return true;
+  return each === states.queued && entry.expects === run.revision[task];
 }
 
-const windowMs = 2000;
-const windowMin = 256;
-const windowMax = 8192;
-
-function hasRoom(state: DispatchState, queue: string, functionName: string): boolean {
-  // Of a function that nobody knows yet, little is let out: what follows may travel in parcels.
-  const byTime = state.durations.has(functionName)
-    ? (Math.max(1, state.threads) * windowMs) / expectedMs(state, functionName)
-    : windowMin;
-  const window = Math.min(windowMax, Math.max(windowMin, byTime));
-  return (state.queued.get(queue) ?? 0) < window;
-}
-
-function publishOne(
-  state: DispatchState,
-  run: RunProgress,
-  now: number,
-  out: Instruction[],
-): boolean {
-  const fn = bestFunction(state, run);
-  if (fn === -1) return false;
-  const first = run.ready.pop(fn);
-  const owner = newestWith(state, run, first);
-  const facts = functionOf(owner.run.plan.graph, owner.task);
-  const tasks = [owner.task];
-  const size = isRetry(owner.run, owner.task) ? 1 : parcelSize(state, run, fn);
-  while (tasks.length < size) {
-    const next = firstReady(run, fn);
-    if (next === -1) break;
-    const theirs = newestWith(state, run, next);
-    if (theirs.run !== owner.run || isRetry(theirs.run, theirs.task)) break;
-    run.ready.pop(fn);
-    tasks.push(theirs.task);
-    enterQueue(state, theirs, now, { head: owner, queue: facts.queue });
-  }
-  enterQueue(state, owner, now, { head: owner, queue: facts.queue });
-  const head = idOf(owner.run.plan.graph, owner.task);
-  out.push({ kind: 'publish', run: owner.run, tasks, head, quick: isQuick(state, facts.name) });
-  return true;
-}
-
-interface Placed {
-  readonly run: RunProgress;
-  readonly task: number;
-}
-
-function enterQueue(
-  state: DispatchState,
-  placed: Placed,
-  now: number,
-  message: { head: Placed; queue: string },
-): void {
-  enterLedger(state, idOf(placed.run.plan.graph, placed.task), {
-    head: idOf(message.head.run.plan.graph, message.head.task),
-    queue: message.queue,
-    code: placed.run.plan.code,
-    since: now,
-  });
-}
-
-/** The function whose first ready task goes first, among those whose queue has room; -1: nothing to publish. */
-function bestFunction(state: DispatchState, run: RunProgress): number {
-  let best = -1;
-  let bestTask = -1;
-  run.plan.graph.functions.forEach((facts, fn) => {
-    const task = firstReady(run, fn);
-    if (task === -1 || !hasRoom(state, facts.queue, facts.name)) return;
-    if (bestTask !== -1 && !run.ready.before(task, bestTask)) return;
-    best = fn;
-    bestTask = task;
-  });
-  return best;
-}
-
-/** The heap may hold tasks that are no longer ready: they fall off here. */
-function firstReady(run: RunProgress, fn: number): number {
-  for (;;) {
-    const task = run.ready.peek(fn);
-    if (task === -1 || run.state[task] === states.ready) return task;
-    run.ready.pop(fn);
-  }
-}
-
-/**
- * How many tasks of a function travel together: about ten milliseconds of work, and no more than leaves every thread
- * several parcels to share. A function that is not yet known travels alone.
- */
-function parcelSize(state: DispatchState, run: RunProgress, fn: number): number {
-  const facts = run.plan.graph.functions[fn];
-  const duration = facts && state.durations.get(facts.name);
-  if (duration === undefined || duration.seen < knownAfter) return 1;
-  const byTime = Math.floor(parcelMs / Math.max(duration.meanMs, parcelMs / parcelTasksMax));
-  const fair = Math.ceil(countIn(run, states.ready) / (4 * Math.max(1, state.threads)));
-  return Math.max(1, Math.min(byTime, fair));
-}
-
-const parcelMs = 10;
-const parcelTasksMax = 100;
-const knownAfter = 8;
-const quickMs = 20;
-
-function isQuick(state: DispatchState, functionName: string): boolean {
-  const duration = state.durations.get(functionName);
-  return duration !== undefined && duration.seen >= knownAfter && duration.meanMs < quickMs;
-}
-
-function isRetry(run: RunProgress, task: number): boolean {
-  const failure = run.failures.get(task);
-  return failure !== undefined && failure.kind !== 'none';
-}
-
-/** A task runs with the code of the newest active run that declares it. */
-function newestWith(state: DispatchState, run: RunProgress, task: number): Placed {
-  for (let at = state.runs.length - 1; at >= 0; at--) {
-    const newer = state.runs[at];
-    if (newer === undefined || newer === run) break;
-    const theirs = newer.index.findHash(hashText(run.plan.graph, task));
-    if (theirs !== -1) return { run: newer, task: theirs };
-  }
-  return { run, task };
-}
-
-function enterLedger(state: DispatchState, id: TaskId, entry: LedgerEntry): void {
-  if (state.ledger.has(id)) leaveLedger(state, id);
-  state.ledger.set(id, entry);
-  state.queued.set(entry.queue, (state.queued.get(entry.queue) ?? 0) + 1);
-  setQueued(state, id, true);
-}
-
-function leaveLedger(state: DispatchState, id: TaskId): void {
-  const entry = state.ledger.get(id);
-  if (entry === undefined) return;
-  state.ledger.delete(id);
-  state.queued.set(entry.queue, (state.queued.get(entry.queue) ?? 0) - 1);
-  setQueued(state, id, false);
-}
-
-function leaveLedgerByHead(state: DispatchState, head: TaskId): void {
-  for (const [id, entry] of state.ledger) if (entry.head === head) leaveLedger(state, id);
-}
-
-function setQueued(state: DispatchState, id: TaskId, value: boolean): void {
-  for (const run of state.runs) {
-    const task = run.index.find(id);
-    if (task !== -1) setFact(run, task, fact.queued, value);
-  }
-}
-
-function noteDuration(state: DispatchState, functionName: string, ms: number): void {
-  const known = state.durations.get(functionName) ?? { seen: 0, meanMs: ms };
-  const weight = Math.max(1 / (known.seen + 1), 0.05);
-  state.durations.set(functionName, {
-    seen: known.seen + 1,
-    meanMs: known.meanMs + weight * (ms - known.meanMs),
-  });
+function withdraw(decided: Decided, { head, queue }: MessagePlace): void {
+  const place = { head, queue };
+  decided.withdraw.set(messageKey(place), place);
 }
 
 function removeComplete(state: DispatchState, out: Instruction[]): void {
@@ -497,32 +364,4 @@ function removeComplete(state: DispatchState, out: Instruction[]): void {
     const failed = countIn(run, states.failed) > 0;
     out.push({ kind: 'complete', run, outcome: failed ? 'failed' : 'finished' });
   }
-}
-
-/** The parcel task facts of one task of a `publish` instruction, as they stand now. */
-export function parcelFacts(
-  run: RunProgress,
-  task: number,
-): {
-  expects: number;
-  failureExpects: number;
-  attempt: number;
-  inputs: { id: TaskId; revision: number }[];
-} {
-  const failure = run.failures.get(task);
-  const { graph } = run.plan;
-  return {
-    expects: run.revision[task] ?? 0,
-    failureExpects: failure?.revision ?? 0,
-    attempt: nextAttempt(failure),
-    inputs: Array.from(row(graph.dependencies, task), (dependency) => ({
-      id: idOf(graph, dependency),
-      revision: run.revision[dependency] ?? 0,
-    })),
-  };
-}
-
-function nextAttempt(failure: KnownFailure | undefined): number {
-  if (failure?.kind === 'retry') return failure.attempt + 1;
-  return failure?.kind === 'strike' ? failure.attempt : 1;
 }

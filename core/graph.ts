@@ -105,8 +105,9 @@ export class TaskIndex {
     for (let task = 0; task < graph.count; task++) this.#index.add(graph.hashes, task);
   }
 
-  /** Position of the task with this hash (32 characters), or -1. */
+  /** Position of the task with this hash, or -1; also for text that is no hash, such as a foreign key of a bucket. */
   findHash(hash: string): number {
+    if (!hashPattern.test(hash)) return -1;
     fromBase32(hash, this.#bytes, 0);
     return this.#index.find(this.#graph.hashes, this.#words);
   }
@@ -115,7 +116,14 @@ export class TaskIndex {
   find(id: TaskId): number {
     return this.findHash(splitTaskId(id).hash);
   }
+
+  /** Position here of a task of another graph, or -1. */
+  findIn(other: Graph, task: number): number {
+    return this.#index.find(this.#graph.hashes, other.hashes, task * wordsPerHash);
+  }
 }
+
+const hashPattern = /^[a-z2-7]{32}$/;
 
 /**
  * Longest path from each task to the end of the graph, the task itself included, in the unit of `cost`.

@@ -1,6 +1,7 @@
 /** The message of the work queue: one task, or several of one function that is known to be quick. */
 import { toBase32 } from './base32.ts';
 import { JugqError } from './errors.ts';
+import { hashBytes } from './hash-index.ts';
 import { taskId, type RunId, type TaskId } from './identifiers.ts';
 import { pack, requireFormat, unpack } from './wire.ts';
 
@@ -90,9 +91,11 @@ export function decodeParcel(bytes: Uint8Array): Parcel {
     number,
     number,
     boolean,
-    [Uint8Array, number, number, number, Uint8Array | BlobReference, (TaskId | number)[]][],
+    unknown,
   ];
-  if (!Array.isArray(tasks) || tasks.length === 0) throw corrupt();
+  if (typeof functionName !== 'string' || !Array.isArray(tasks) || tasks.length === 0) {
+    throw corrupt();
+  }
   return {
     run,
     code,
@@ -101,18 +104,28 @@ export function decodeParcel(bytes: Uint8Array): Parcel {
     retries,
     ...(timeoutMs > 0 ? { timeoutMs } : {}),
     quick,
-    tasks: tasks.map(([hash, expects, failureExpects, attempt, args, inputs]) => ({
-      id: taskId(functionName, toBase32(hash)),
-      expects,
-      failureExpects,
-      attempt,
-      arguments: args,
-      inputs: readInputs(inputs),
-    })),
+    tasks: tasks.map((fieldsOfTask) => readTask(functionName, fieldsOfTask)),
   };
 }
 
-function readInputs(flat: readonly (TaskId | number)[]): InputReference[] {
+type TaskFields = [
+  hash: Uint8Array,
+  expects: number,
+  failureExpects: number,
+  attempt: number,
+  args: Uint8Array | BlobReference,
+  inputs: unknown,
+];
+
+function readTask(functionName: string, fields: unknown): ParcelTask {
+  if (!Array.isArray(fields) || !(fields[0] instanceof Uint8Array)) throw corrupt();
+  const [hash, expects, failureExpects, attempt, args, inputs] = fields as TaskFields;
+  if (hash.length !== hashBytes || !Array.isArray(inputs)) throw corrupt();
+  const id = taskId(functionName, toBase32(hash));
+  return { id, expects, failureExpects, attempt, arguments: args, inputs: readInputs(inputs) };
+}
+
+function readInputs(flat: readonly unknown[]): InputReference[] {
   const inputs: InputReference[] = [];
   for (let i = 0; i < flat.length; i += 2) {
     inputs.push({ id: flat[i] as TaskId, revision: flat[i + 1] as number });

@@ -4,6 +4,7 @@
  */
 import { JugqError } from './errors.ts';
 import type { FunctionFacts, Graph } from './graph.ts';
+import { wordsPerHash } from './hash-index.ts';
 import { requireFormat } from './wire.ts';
 
 export const planFormat = 1;
@@ -64,48 +65,55 @@ export function encodePlan(plan: Plan): Uint8Array[] {
 }
 
 /**
- * Reads a plan; the arrays are views of `bytes`.
+ * Reads a plan; the arrays are views of `bytes`, or of a copy of them where they are not aligned.
  *
  * @throws JugqError `FORMAT_UNKNOWN`, `VALUE_CORRUPT`
  */
 export function decodePlan(bytes: Uint8Array): Plan {
-  const whole = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice();
+  // Not `slice`, which is a view and no copy where the bytes are a Buffer.
+  const whole = bytes.byteOffset % 8 === 0 ? bytes : new Uint8Array(bytes);
+  if (whole.length < 8) throw corrupt();
   const headLength = new DataView(whole.buffer, whole.byteOffset).getUint32(0, true);
   const head = parseHead(new TextDecoder().decode(whole.subarray(8, 8 + headLength)));
-  let at = whole.byteOffset + 8 + aligned(headLength);
+  let at = 8 + aligned(headLength);
   const sections = head.lengths.map((length) => {
-    const section = { at, length };
-    at += aligned(length);
+    const end = at + aligned(length);
+    if (end > whole.length) throw corrupt();
+    const section = new Uint8Array(whole.buffer, whole.byteOffset + at, length);
+    at = end;
     return section;
   });
-  if (at > whole.byteOffset + whole.length) throw corrupt();
-  const words = (position: number): Uint32Array => {
-    const section = sections[position];
-    if (section === undefined) throw corrupt();
-    return new Uint32Array(whole.buffer, section.at, section.length / 4);
-  };
-  const args = sections[5];
-  if (args === undefined) throw corrupt();
+  const [hashes, functionOf, start, items, argumentStart, argumentBytes] = sections;
+  if (argumentBytes === undefined) throw corrupt();
   const graph: Graph = {
     count: head.count,
     functions: head.functions,
-    hashes: words(0),
-    functionOf: words(1),
-    dependencies: { start: words(2), items: words(3) },
-    argumentStart: words(4),
-    argumentBytes: new Uint8Array(whole.buffer, args.at, args.length),
+    hashes: words(hashes, head.count * wordsPerHash),
+    functionOf: words(functionOf, head.count),
+    dependencies: { start: words(start, head.count + 1), items: words(items) },
+    argumentStart: words(argumentStart, head.count + 1),
+    argumentBytes,
   };
   return { graph, code: head.code, spilled: new Map(head.spilled) };
 }
 
+/** The numbers of a section, as many as there must be. */
+function words(section: Uint8Array | undefined, count?: number): Uint32Array {
+  const length = section === undefined ? NaN : section.length / 4;
+  if (section === undefined || length !== (count ?? Math.floor(length))) throw corrupt();
+  return new Uint32Array(section.buffer, section.byteOffset, length);
+}
+
 function parseHead(text: string): Head {
-  let head: Head;
+  let head: Head | null;
   try {
-    head = JSON.parse(text) as Head;
+    head = JSON.parse(text) as Head | null;
   } catch {
     throw corrupt();
   }
+  if (head === null || typeof head !== 'object' || !('format' in head)) throw corrupt();
   requireFormat(head.format, planFormat, 'a plan');
+  if (!Array.isArray(head.lengths) || !Array.isArray(head.spilled)) throw corrupt();
   return head;
 }
 

@@ -47,6 +47,11 @@ export class ReadyTasks {
     return this.#before(a, b);
   }
 
+  /** Everything that was pushed and not yet popped; a task may be there twice. */
+  *all(): Iterable<number> {
+    for (const heap of this.#heaps) yield* heap;
+  }
+
   #heap(fn: number): number[] {
     return this.#heaps[fn] ?? [];
   }

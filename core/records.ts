@@ -73,6 +73,8 @@ export interface FailureRecord {
   readonly task: TaskId;
   readonly attempt: number;
   readonly strikes: number;
+  /** Revision of the task's key that the attempt was for; a later entry of it makes the record void. */
+  readonly expects: number;
   /** Epoch ms; only of a `retry`. */
   readonly dueAt?: number;
   readonly error: TaskError;

@@ -53,6 +53,8 @@ export interface KnownFailure {
   readonly kind: 'none' | 'retry' | 'final' | 'strike';
   readonly attempt: number;
   readonly dueAt: number;
+  /** Revision of the task's key that the attempt was for. A later marker there makes the record void. */
+  readonly expects: number;
 }
 
 export interface RunProgress {
@@ -124,8 +126,12 @@ export function startRun(
     progress.revision[task] = revision;
     if (present) setBit(progress, task, fact.hasResult, true);
   }
-  for (const [task, failure] of failures) noteFailure(progress, task, failure);
+  for (const [task, failure] of failures) {
+    progress.failures.set(task, failure);
+    judgeFailure(progress, task);
+  }
   deriveAll(progress);
+  pushReady(progress);
   return progress;
 }
 
@@ -137,22 +143,47 @@ export function holds(run: RunProgress, task: number, bit: number): boolean {
 /** Changes one fact and everything that follows from it. */
 export function setFact(run: RunProgress, task: number, bit: number, value: boolean): void {
   if (holds(run, task, bit) === value) return;
-  const demandedBefore = demands(run, task);
-  setBit(run, task, bit, value);
-  const pending = [task];
-  if (demandedBefore !== demands(run, task)) changeDemand(run, task, pending);
-  settle(run, pending);
+  settle(run, changeBit(run, task, bit, value));
+}
+
+/** Writes down the last entry of a task's key and sets the facts that follow. */
+export function learnResult(run: RunProgress, known: KnownResult): void {
+  const { task, revision, present } = known;
+  run.revision[task] = revision;
+  judgeFailure(run, task);
+  settle(run, changeBit(run, task, fact.hasResult, present));
 }
 
 /** Writes down what is known of a failure record and sets the facts that follow. */
 export function learnFailure(run: RunProgress, task: number, failure: KnownFailure): void {
-  noteFailure(run, task, failure);
+  run.failures.set(task, failure);
+  judgeFailure(run, task);
   settle(run, [task]);
+}
+
+/**
+ * The failure record that counts for a task.
+ *
+ * An attempt that a later entry of the task's key has overtaken failed with inputs that were invalidated meanwhile, so
+ * its record is void. Strikes always count: they accuse the task, whatever its inputs were.
+ */
+export function standingFailure(run: RunProgress, task: number): KnownFailure | undefined {
+  const failure = run.failures.get(task);
+  if (failure === undefined || failure.kind === 'none') return undefined;
+  const isVoid = failure.kind !== 'strike' && failure.expects < (run.revision[task] ?? 0);
+  return isVoid ? undefined : failure;
+}
+
+/** Whether the failure record of a task is to be deleted: a result or a marker has overtaken it. */
+export function isOvertaken(run: RunProgress, task: number): boolean {
+  const kind = run.failures.get(task)?.kind ?? 'none';
+  if (kind === 'none') return false;
+  return holds(run, task, fact.hasResult) || standingFailure(run, task) === undefined;
 }
 
 /** Lets the retries go that are due at `now` (epoch ms). */
 export function wakeDelayed(run: RunProgress, now: number): void {
-  for (const task of [...run.delayed]) {
+  for (const task of run.delayed) {
     if ((run.failures.get(task)?.dueAt ?? 0) > now) continue;
     run.delayed.delete(task);
     setFact(run, task, fact.delayed, false);
@@ -233,6 +264,13 @@ export function validateRun(run: RunProgress): void {
   kept.counts.forEach((count, at) => {
     invariant(count === run.counts[at], `count ${at.toString()} of run ${run.id} is off`);
   });
+  const offered = new Set(run.ready.all());
+  run.state.forEach((each, task) => {
+    invariant(
+      each !== state.ready || offered.has(task),
+      `${idOf(run.plan.graph, task)} is ready and will never be published`,
+    );
+  });
 }
 
 /** Everything derived, from the facts alone: demand against the order of declaration, the rest along it. */
@@ -255,8 +293,22 @@ function deriveAll(run: RunProgress): void {
     const next = derive(run, task);
     run.state[task] = next;
     add(run.counts, countAt(run, task, next), 1);
-    if (next === state.ready) run.ready.push(graph.functionOf[task] ?? 0, task);
   }
+}
+
+function pushReady(run: RunProgress): void {
+  run.state.forEach((each, task) => {
+    if (each === state.ready) run.ready.push(run.plan.graph.functionOf[task] ?? 0, task);
+  });
+}
+
+/** Changes one fact and the demand that follows from it; returns the tasks to be settled. */
+function changeBit(run: RunProgress, task: number, bit: number, value: boolean): number[] {
+  const before = demands(run, task);
+  setBit(run, task, bit, value);
+  const pending = [task];
+  if (before !== demands(run, task)) changeDemand(run, task, pending);
+  return pending;
 }
 
 function settle(run: RunProgress, pending: number[]): void {
@@ -316,11 +368,13 @@ function obstructs(each: number): boolean {
   return each === state.failed || each === state.blocked;
 }
 
-function noteFailure(run: RunProgress, task: number, failure: KnownFailure): void {
-  run.failures.set(task, failure);
-  setBit(run, task, fact.failed, failure.kind === 'final');
-  setBit(run, task, fact.delayed, failure.kind === 'retry');
-  if (failure.kind === 'retry') run.delayed.add(task);
+/** Sets the facts that follow from the failure record of a task. */
+function judgeFailure(run: RunProgress, task: number): void {
+  if (!run.failures.has(task)) return;
+  const kind = standingFailure(run, task)?.kind;
+  setBit(run, task, fact.failed, kind === 'final');
+  setBit(run, task, fact.delayed, kind === 'retry');
+  if (kind === 'retry') run.delayed.add(task);
   else run.delayed.delete(task);
 }
 

@@ -14,6 +14,7 @@ import {
   type DispatchEvent,
   type DispatchState,
   type Instruction,
+  type MessagePlace,
 } from '../core/dispatch.ts';
 import { argumentsOf, functionOf, hashBytesOf, idOf, TaskIndex } from '../core/graph.ts';
 import type { RunId, TaskId } from '../core/identifiers.ts';
@@ -29,6 +30,7 @@ import type { ResultEntry } from '../broker/results.ts';
 import { JugqError } from '../core/errors.ts';
 import type { KnownFailure } from '../core/run-progress.ts';
 import { RunBook } from './run-book.ts';
+import { steadyClock } from './steady-clock.ts';
 import type { Trace } from './trace.ts';
 
 export interface DispatcherOptions {
@@ -105,6 +107,9 @@ class Reign {
   readonly #threads = new Map<string, number>();
   readonly #followings: { stop(): void }[] = [];
   readonly #timers: NodeJS.Timeout[] = [];
+  readonly #loads: Promise<void>[] = [];
+  readonly #now = steadyClock();
+  #isOpen = false;
   #events: DispatchEvent[] = [];
   #turning = false;
   #publishing = 0;
@@ -134,7 +139,7 @@ class Reign {
   async #begin(): Promise<void> {
     const project = this.#project;
     await this.#options.restoreTopology();
-    for (const event of await this.#readQueue()) this.#tell(event);
+    for (const event of await this.#readMessages(await project.queue.list())) this.#tell(event);
     const from = (await project.results.lastRevision()) + 1;
     if (this.#ended) return;
     const replaced = (): void => {
@@ -169,27 +174,32 @@ class Reign {
     this.#every(this.#options.sweepMs, () => this.#sweep());
     this.#every(recordEveryMs, () => this.#writeRecords());
     this.#every(tickMs, () => {
-      const due = this.#state.runs.some((run) => nextDue(run) <= Date.now());
+      const due = this.#state.runs.some((run) => nextDue(run) <= this.#now());
       if (due || this.#state.heldUntil > 0) this.#tell({ kind: 'tick' });
     });
+    // Nothing is decided before all active runs are known: else an older run's code might be published first.
+    await runs.caughtUp;
+    await Promise.all(this.#loads);
+    this.#isOpen = true;
+    this.#tell({ kind: 'tick' });
   }
 
-  async #readQueue(): Promise<DispatchEvent[]> {
-    const messages = await this.#project.queue.list();
-    const found = await Promise.all(messages.map((each) => this.#project.queue.read(each)));
-    return messages.flatMap(({ head, queue }, at) => {
-      const parcel = found[at]?.parcel;
-      if (parcel === undefined) return [];
-      return [
-        {
-          kind: 'found',
-          head,
-          queue,
-          code: parcel.code,
-          tasks: parcel.tasks.map((each) => each.id),
-        },
-      ];
-    });
+  async #readMessages(places: readonly MessagePlace[]): Promise<DispatchEvent[]> {
+    const found = await Promise.all(places.map((each) => this.#readMessage(each)));
+    return found.flatMap((event) => event ?? []);
+  }
+
+  /** Undefined: it has gone, or cannot be read here, and is left to whoever can. */
+  async #readMessage({ head, queue }: MessagePlace): Promise<DispatchEvent | undefined> {
+    try {
+      const found = await this.#project.queue.read({ head, queue });
+      if (found === undefined) return undefined;
+      const { code, tasks } = found.parcel;
+      return { kind: 'found', head, queue, code, tasks };
+    } catch (error) {
+      if (error instanceof JugqError && unreadable.has(error.code)) return undefined;
+      throw error;
+    }
   }
 
   #seeResult(entry: ResultEntry): void {
@@ -199,8 +209,10 @@ class Reign {
 
   #seeFailure(entry: Entry): void {
     const failure = knownFailure(entry);
-    this.#failures.set(entry.key as TaskId, failure);
-    this.#tell({ kind: 'failure', id: entry.key as TaskId, failure });
+    const id = entry.key as TaskId;
+    const isNews = entry.revision > (this.#failures.get(id)?.revision ?? 0);
+    if (isNews) this.#failures.set(id, failure);
+    this.#tell({ kind: 'failure', id, failure });
   }
 
   #seeWorker(entry: Entry): void {
@@ -230,7 +242,9 @@ class Reign {
     if (isOver(record.state) || record.plan === undefined || this.#cancelled.has(id)) return;
     const opened = new RunBook(record, entry.revision);
     this.#books.set(id, opened);
-    this.#guard(this.#load(opened, record.plan));
+    const load = this.#load(opened, record.plan);
+    if (!this.#isOpen) this.#loads.push(load);
+    this.#guard(load);
   }
 
   async #load(book: RunBook, planName: string): Promise<void> {
@@ -256,6 +270,7 @@ class Reign {
       if (bytes === undefined)
         throw new JugqError('VALUE_CORRUPT', `the plan of run ${id} is gone: plan again`);
       const plan = decodePlan(bytes);
+      await this.#readFailures();
       const results = await this.#project.results.known(plan.graph);
       const index = new TaskIndex(plan.graph);
       const failures = [...this.#failures].flatMap(([task, failure]) => {
@@ -272,6 +287,15 @@ class Reign {
       if (book !== undefined) book.note = error.message;
       return undefined;
     }
+  }
+
+  /** The record of a run may have overtaken the failures that its planner cleared before. */
+  async #readFailures(): Promise<void> {
+    const reading = this.#project.failures.follow(1, (entry) => {
+      this.#seeFailure(entry);
+    });
+    await reading.caughtUp;
+    reading.stop();
   }
 
   /** Somebody wishes a run cancelled, whether or not it has been loaded, or ever got a plan. */
@@ -296,7 +320,7 @@ class Reign {
   /** Gathers what happens in one turn of the event loop, so that a burst is decided on at once. */
   #tell(event: DispatchEvent): void {
     this.#events.push(event);
-    if (this.#turning) return;
+    if (this.#turning || !this.#isOpen) return;
     this.#turning = true;
     setImmediate(() => {
       this.#turning = false;
@@ -310,7 +334,7 @@ class Reign {
       }
       const events = this.#events;
       this.#events = [];
-      for (const instruction of apply(this.#state, events, Date.now())) this.#perform(instruction);
+      for (const instruction of apply(this.#state, events, this.#now())) this.#perform(instruction);
       this.#markDirty();
     });
   }
@@ -324,7 +348,10 @@ class Reign {
         this.#guard(this.#project.failures.delete(instruction.id, instruction.revision));
         return;
       case 'withdraw':
-        this.#guard(this.#withdraw(instruction.head));
+        this.#guard(this.#withdraw(instruction));
+        return;
+      case 'inspect':
+        this.#guard(this.#inspect(instruction.messages));
         return;
       case 'verify':
         this.#guard(this.#verify(instruction.tasks, instruction.readAt));
@@ -363,7 +390,10 @@ class Reign {
       if (outcome === 'full')
         this.#refuse(instruction, why.kind === 'refused' ? why.description : '');
       else if (book !== undefined) book.note = undefined;
-      if (outcome === 'occupied') this.#sweepSoon();
+      if (outcome === 'occupied' && !this.#ended) {
+        this.#guard(this.#inspect([{ head, queue: facts.queue }]));
+        this.#sweepSoon();
+      }
     });
   }
 
@@ -378,10 +408,13 @@ class Reign {
     this.#tell({ kind: 'refused', tasks: tasks.map((task) => idOf(run.plan.graph, task)) });
   }
 
-  async #withdraw(head: TaskId): Promise<void> {
-    const queue = this.#state.ledger.get(head)?.queue;
-    if (queue !== undefined) await this.#project.queue.withdraw({ head, queue });
-    this.#tell({ kind: 'withdrawn', head });
+  async #withdraw({ head, queue }: MessagePlace): Promise<void> {
+    await this.#project.queue.withdraw({ head, queue });
+    this.#tell({ kind: 'withdrawn', head, queue });
+  }
+
+  async #inspect(places: readonly MessagePlace[]): Promise<void> {
+    for (const event of await this.#readMessages(places)) this.#tell(event);
   }
 
   async #verify(tasks: readonly TaskId[], readAt: number): Promise<void> {
@@ -411,12 +444,12 @@ class Reign {
   }
 
   async #sweep(): Promise<void> {
-    if (this.#sweeping || this.#state.ledger.size === 0) return;
+    if (this.#sweeping) return;
     this.#sweeping = true;
     try {
-      const readAt = Date.now();
-      const heads = new Set((await this.#project.queue.list()).map((each) => each.head));
-      this.#tell({ kind: 'swept', heads, readAt });
+      const readAt = this.#now();
+      const messages = await this.#project.queue.list();
+      this.#tell({ kind: 'swept', messages, readAt });
     } finally {
       this.#sweeping = false;
     }

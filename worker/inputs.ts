@@ -26,7 +26,7 @@ const cachedBytesMax = 4 * 1024 * 1024;
 export class Inputs {
   readonly #project: OpenProject;
   readonly #cache = new Map<TaskId, { readonly revision: number; readonly bytes: Uint8Array }>();
-  readonly #reading = new Map<TaskId, Promise<Input>>();
+  readonly #reading = new Map<string, Promise<Input>>();
   #bytes = 0;
 
   constructor(project: OpenProject) {
@@ -51,20 +51,29 @@ export class Inputs {
     return known?.revision === reference.revision ? known.bytes : undefined;
   }
 
-  /** Reads an input; several who want the same one share the reading. */
-  read(reference: InputReference): Promise<Input> {
-    const bytes = this.cached(reference);
+  /**
+   * Reads an input; several who want the same one share the reading.
+   *
+   * @param since - revision of the marker of the task that takes it, 0: none. Whatever `invalidate` marks, it marks the
+   *   inputs first: one that is older than the marker may be invalid since, and only the leader can tell.
+   */
+  read(reference: InputReference, since: number): Promise<Input> {
+    const isTrusted = reference.revision > since;
+    const bytes = isTrusted ? this.cached(reference) : undefined;
     if (bytes !== undefined) return Promise.resolve({ kind: 'there', bytes });
-    const { id } = reference;
-    const open = this.#reading.get(id) ?? this.#fetch(id).finally(() => this.#reading.delete(id));
-    this.#reading.set(id, open);
+    const key = `${reference.id} ${isTrusted ? reference.revision.toString() : `since ${since.toString()}`}`;
+    const open =
+      this.#reading.get(key) ??
+      this.#fetch(reference, isTrusted).finally(() => this.#reading.delete(key));
+    this.#reading.set(key, open);
     return open;
   }
 
-  async #fetch(id: TaskId): Promise<Input> {
-    const quick = await this.#project.results.read(id);
-    // A replica may be late: only the leader's word counts for "not there".
-    const stored = quick?.present === true ? quick : await this.#project.results.readFromLeader(id);
+  async #fetch({ id, revision }: InputReference, isTrusted: boolean): Promise<Input> {
+    const quick = isTrusted ? await this.#project.results.read(id) : undefined;
+    // A replica may be late: it can neither say "not there" nor that an older value is the last.
+    const isLast = quick?.present === true && quick.revision >= revision;
+    const stored = isLast ? quick : await this.#project.results.readFromLeader(id);
     if (stored?.present !== true) {
       return { kind: 'missing', id, revision: stored?.revision ?? 0, marked: stored !== undefined };
     }

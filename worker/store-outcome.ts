@@ -174,6 +174,7 @@ export async function storeFailure(
     task: task.id,
     attempt: task.attempt,
     strikes: failure.strikes,
+    expects: task.expects,
     ...(final ? {} : { dueAt: Math.round(Date.now() + backoffMs(task.attempt, Math.random())) }),
     error: failure.error,
     ...(failure.output === '' ? {} : { output: failure.output }),

@@ -42,6 +42,7 @@ export async function strike(context: StoreContext, task: ParcelTask): Promise<S
     task: task.id,
     attempt: task.attempt,
     strikes,
+    expects: task.expects,
     error: { name: 'Strike', message: 'a process may have died of it', stack: '' },
     worker: context.worker,
     at: new Date().toISOString(),

@@ -285,7 +285,7 @@ export class WorkerDaemon {
   }
 
   async #readInputs(task: ParcelTask): Promise<Input[]> {
-    return Promise.all(task.inputs.map((each) => this.#inputs.read(each)));
+    return Promise.all(task.inputs.map((each) => this.#inputs.read(each, task.expects)));
   }
 
   /**

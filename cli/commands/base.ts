@@ -7,6 +7,8 @@ import type { LoadedSettings, SettingFlags } from '../settings.ts';
 /** Where a command runs. */
 export interface CommandContext extends BaseContext {
   readonly cwd: string;
+  /** The command line, without the program. */
+  readonly argv: readonly string[];
   /** Aborted at the first SIGINT or SIGTERM. */
   readonly interrupted: AbortSignal;
   /** Aborted at the second. */

@@ -16,8 +16,7 @@ export class StatusCommand extends JugqCommand {
     ],
   });
 
-  jugfile = Option.String({ required: false });
-  args = Option.Rest();
+  jugfileAndArgs = Option.Rest({ name: 'jugfile' });
   run = Option.String('--run', { description: 'this run, by the beginning of its id' });
   all = Option.Boolean('--all', false, { description: 'all runs, over or not' });
   watch = Option.Boolean('--watch', false, { description: 'again every second until interrupted' });
@@ -28,9 +27,10 @@ export class StatusCommand extends JugqCommand {
   override execute(): Promise<number> {
     return this.withSession(async (session) => {
       const { showStatus } = await import('../show-status.ts');
+      const [jugfile, ...args] = this.jugfileAndArgs;
       return showStatus(session, {
-        jugfile: this.jugfile,
-        args: this.args,
+        jugfile,
+        args,
         run: this.run,
         all: this.all,
         watch: this.watch,

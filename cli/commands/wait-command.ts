@@ -1,5 +1,6 @@
 import { Command, Option } from 'clipanion';
 import { parseDuration } from '../../core/duration.ts';
+import { isJugqError, JugqError } from '../../core/errors.ts';
 import { JugqCommand } from './base.ts';
 
 /** `jugq wait`: stay until a run is done. */
@@ -20,10 +21,20 @@ export class WaitCommand extends JugqCommand {
   json = Option.Boolean('--json', false, { description: 'print a line of JSON for each event' });
 
   override execute(): Promise<number> {
-    const timeoutMs = this.timeout === undefined ? undefined : parseDuration(this.timeout);
+    const timeoutMs = this.timeoutMs();
     return this.withSession(async (session) => {
       const { waitForRun } = await import('../wait-for-run.ts');
       return waitForRun(session, this.run, { timeoutMs, json: this.json, context: this.context });
     });
+  }
+
+  private timeoutMs(): number | undefined {
+    if (this.timeout === undefined) return undefined;
+    try {
+      return parseDuration(this.timeout);
+    } catch (error) {
+      if (!isJugqError(error)) throw error;
+      throw new JugqError('USAGE', `--timeout: ${error.message}`, { cause: error });
+    }
   }
 }

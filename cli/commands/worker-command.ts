@@ -33,6 +33,9 @@ export class WorkerCommand extends JugqCommand {
   maxTime = Option.String('--max-time', {
     description: 'take no more tasks after this long, such as 55m',
   });
+  stopFile = Option.String('--stop-file', {
+    description: 'take no more tasks once this file exists',
+  });
   supervised = Option.Boolean('--supervised', false, { hidden: true });
 
   protected override moreFlags(): SettingFlags {
@@ -41,6 +44,7 @@ export class WorkerCommand extends JugqCommand {
       queues: this.queues,
       maxTasks: this.maxTasks,
       maxTime: this.maxTime,
+      stopFile: this.stopFile,
     };
   }
 

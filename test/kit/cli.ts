@@ -40,6 +40,12 @@ export interface UserDirectory extends AsyncDisposable {
 }
 
 const deadlineMs = 60_000;
+const living = new Set<ChildProcess>();
+
+// A test process that ends in the middle of a test must leave no command behind.
+process.on('exit', () => {
+  for (const child of living) child.kill('SIGKILL');
+});
 
 /**
  * Makes a user's directory with `jugq` installed.
@@ -104,6 +110,8 @@ function start(directory: UserDirectory, args: readonly string[]): Started {
     env: directory.env,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  living.add(child);
+  child.once('exit', () => living.delete(child));
   let stdout = '';
   let stderr = '';
   let both = '';

@@ -23,17 +23,7 @@ export async function startCluster(
   size: number,
   options: { readonly binary?: string; readonly config?: string } = {},
 ): Promise<TestCluster> {
-  const ports = await freePorts(size);
-  const routes = ports.map((port) => `nats://127.0.0.1:${port.toString()}`).join(', ');
-  const started = await Promise.allSettled(
-    ports.map((port, index) =>
-      startServer({
-        ...options,
-        name: `n${(index + 1).toString()}`,
-        config: `cluster { name: test, host: 127.0.0.1, port: ${port.toString()}, routes: [${routes}] }\n${options.config ?? ''}`,
-      }),
-    ),
-  );
+  const started = await startServers(size, options);
   const servers = started.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
   const remove = async (): Promise<void> => {
     await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()));
@@ -60,6 +50,35 @@ export async function startCluster(
       }),
     [Symbol.asyncDispose]: remove,
   };
+}
+
+type Started = readonly PromiseSettledResult<TestServer>[];
+
+/** Routes need ports that are known before the servers run: one that was free may be taken by then. */
+async function startServers(
+  size: number,
+  options: { readonly binary?: string; readonly config?: string },
+  triesLeft = 3,
+): Promise<Started> {
+  const ports = await freePorts(size);
+  const routes = ports.map((port) => `nats://127.0.0.1:${port.toString()}`).join(', ');
+  const started = await Promise.allSettled(
+    ports.map((port, index) =>
+      startServer({
+        ...options,
+        name: `n${(index + 1).toString()}`,
+        config: `cluster { name: test, host: 127.0.0.1, port: ${port.toString()}, routes: [${routes}] }\n${options.config ?? ''}`,
+      }),
+    ),
+  );
+  const taken = started.some(
+    (each) => each.status === 'rejected' && String(each.reason).includes('address already in use'),
+  );
+  if (!taken || triesLeft === 0) return started;
+  for (const each of started) {
+    if (each.status === 'fulfilled') await each.value[Symbol.asyncDispose]();
+  }
+  return startServers(size, options, triesLeft - 1);
 }
 
 /** Asks again until the first `count` servers have answered; an error counts as not yet. */

@@ -1,0 +1,113 @@
+/** What the dispatcher knows, what it is told, and what it orders: the words of `dispatch.ts`. */
+import type { RunId, TaskId } from './identifiers.ts';
+import { startLedger, type Ledger } from './ledger.ts';
+import type { KnownFailure, RunProgress } from './run-progress.ts';
+
+/** How long tasks of a function take. */
+export interface Duration {
+  readonly seen: number;
+  readonly meanMs: number;
+}
+
+export interface DispatchState {
+  /** Active runs, the oldest first. What two of them know of one task is the same. */
+  readonly runs: RunProgress[];
+  readonly ledger: Ledger;
+  readonly durations: Map<string, Duration>;
+  /** Threads of all workers; 0: none is known. */
+  threads: number;
+  /** Publish nothing before this moment (the server had no room), epoch ms; 0: go on. */
+  heldUntil: number;
+}
+
+/** Where a message is: the first task of its parcel and its queue make its subject. */
+export interface MessagePlace {
+  readonly head: TaskId;
+  readonly queue: string;
+}
+
+export type DispatchEvent =
+  | { readonly kind: 'run-added'; readonly run: RunProgress }
+  | { readonly kind: 'run-removed'; readonly run: RunId }
+  /** The last entry of a result's key: a value, or a marker. */
+  | {
+      readonly kind: 'result';
+      readonly id: TaskId;
+      readonly revision: number;
+      readonly present: boolean;
+      readonly ms?: number;
+    }
+  | { readonly kind: 'failure'; readonly id: TaskId; readonly failure: KnownFailure }
+  | { readonly kind: 'refused'; readonly tasks: readonly TaskId[] }
+  /** What a message holds that was read from the queue. */
+  | (MessagePlace & {
+      readonly kind: 'found';
+      /** With the revision that the put of its result is going to expect. */
+      readonly tasks: readonly { readonly id: TaskId; readonly expects: number }[];
+      readonly code: string;
+    })
+  /** The queue's messages, as read not before `readAt`. */
+  | {
+      readonly kind: 'swept';
+      readonly messages: readonly MessagePlace[];
+      readonly readAt: number;
+    }
+  /** Neither in the queue nor resulted nor failed, although published before `readAt`. */
+  | { readonly kind: 'absent'; readonly tasks: readonly TaskId[]; readonly readAt: number }
+  | (MessagePlace & { readonly kind: 'withdrawn' })
+  | { readonly kind: 'threads'; readonly threads: number }
+  | { readonly kind: 'tick' };
+
+export type Instruction =
+  | {
+      readonly kind: 'publish';
+      /** The newest run that declares the tasks; positions are of its graph. */
+      readonly run: RunProgress;
+      readonly tasks: readonly number[];
+      readonly head: TaskId;
+      readonly quick: boolean;
+    }
+  | { readonly kind: 'clear-failure'; readonly id: TaskId; readonly revision: number }
+  /** Remove the message from the queue, and report it as withdrawn. */
+  | (MessagePlace & { readonly kind: 'withdraw' })
+  /** Read messages that nobody here has published, and report them as found. */
+  | { readonly kind: 'inspect'; readonly messages: readonly MessagePlace[] }
+  /** Look whether they have a result or a failure by now, and report those that have neither as absent. */
+  | { readonly kind: 'verify'; readonly tasks: readonly TaskId[]; readonly readAt: number }
+  | {
+      readonly kind: 'complete';
+      readonly run: RunProgress;
+      readonly outcome: 'finished' | 'failed';
+    };
+
+/** Nothing to do and nothing known. */
+export function startDispatch(): DispatchState {
+  return { runs: [], ledger: startLedger(), durations: new Map(), threads: 0, heldUntil: 0 };
+}
+
+/** A task as one run has it. */
+export interface Placed {
+  readonly run: RunProgress;
+  readonly task: number;
+}
+
+/** The task as the newest active run has it that declares it: with that run's code it is to be executed. */
+export function newestWith(state: DispatchState, placed: Placed): Placed {
+  for (let at = state.runs.length - 1; at >= 0; at--) {
+    const newer = state.runs[at];
+    if (newer === undefined || newer === placed.run) break;
+    const theirs = newer.index.findIn(placed.run.plan.graph, placed.task);
+    if (theirs !== -1) return { run: newer, task: theirs };
+  }
+  return placed;
+}
+
+/** The task as the newest active run has it; undefined if none declares it. */
+export function findNewest(state: DispatchState, id: TaskId): Placed | undefined {
+  for (let at = state.runs.length - 1; at >= 0; at--) {
+    const run = state.runs[at];
+    const task = run?.index.find(id) ?? -1;
+    if (run !== undefined && task !== -1) return { run, task };
+  }
+  return undefined;
+}

@@ -1,0 +1,186 @@
+/** Which ready tasks are published now, and how they are put into parcels. */
+import { newestWith, type DispatchState, type Instruction, type Placed } from './dispatch-state.ts';
+import { argumentsOf, functionOf, idOf, row } from './graph.ts';
+import type { TaskId } from './identifiers.ts';
+import { enterLedger, type LedgerEntry } from './ledger.ts';
+import { countIn, standingFailure, state as states, type RunProgress } from './run-progress.ts';
+
+/**
+ * Fills the window of every queue, the runs in turn, in each the longest remaining path first.
+ *
+ * The window is what all threads get through in two seconds, within bounds: short enough that choosing late pays and
+ * that a new dispatcher reads the queue in a moment, long enough that no worker ever waits for us.
+ */
+export function publishReady(state: DispatchState, now: number, out: Instruction[]): void {
+  if (now < state.heldUntil) return;
+  state.heldUntil = 0;
+  let published = true;
+  while (published) {
+    published = false;
+    for (const run of state.runs) published = publishOne(state, run, now, out) || published;
+  }
+}
+
+const windowMs = 2000;
+const windowMin = 256;
+const windowMax = 8192;
+
+/** Milliseconds that a task of this function is expected to take; 1 when nothing is known. */
+export function expectedMs(state: DispatchState, functionName: string): number {
+  return Math.max(0.001, state.durations.get(functionName)?.meanMs ?? 1);
+}
+
+/** Learns how long a task of a function took. */
+export function noteDuration(state: DispatchState, functionName: string, ms: number): void {
+  const known = state.durations.get(functionName) ?? { seen: 0, meanMs: ms };
+  const weight = Math.max(1 / (known.seen + 1), 0.05);
+  state.durations.set(functionName, {
+    seen: known.seen + 1,
+    meanMs: known.meanMs + weight * (ms - known.meanMs),
+  });
+}
+
+/** The parcel task facts of one task of a `publish` instruction, as they stand now. */
+export function parcelFacts(
+  run: RunProgress,
+  task: number,
+): {
+  expects: number;
+  failureExpects: number;
+  attempt: number;
+  inputs: { id: TaskId; revision: number }[];
+} {
+  const { graph } = run.plan;
+  return {
+    expects: run.revision[task] ?? 0,
+    failureExpects: run.failures.get(task)?.revision ?? 0,
+    attempt: nextAttempt(run, task),
+    inputs: Array.from(row(graph.dependencies, task), (dependency) => ({
+      id: idOf(graph, dependency),
+      revision: run.revision[dependency] ?? 0,
+    })),
+  };
+}
+
+function nextAttempt(run: RunProgress, task: number): number {
+  const failure = standingFailure(run, task);
+  if (failure?.kind === 'retry') return failure.attempt + 1;
+  return failure?.kind === 'strike' ? failure.attempt : 1;
+}
+
+function publishOne(
+  state: DispatchState,
+  run: RunProgress,
+  now: number,
+  out: Instruction[],
+): boolean {
+  const fn = bestFunction(state, run);
+  if (fn === -1) return false;
+  const size = parcelSize(state, run, fn);
+  const owner = newestWith(state, { run, task: run.ready.pop(fn) });
+  const { graph, code } = owner.run.plan;
+  const { name, queue } = functionOf(graph, owner.task);
+  const head = idOf(graph, owner.task);
+  const entry = { head, queue, code, since: now, expects: owner.run.revision[owner.task] ?? 0 };
+  enterLedger(state, head, entry);
+  const mates = isRetry(owner) ? [] : popMates(state, { run, fn, owner, entry, most: size - 1 });
+  const tasks = [owner.task, ...mates];
+  out.push({ kind: 'publish', run: owner.run, tasks, head, quick: isQuick(state, name) });
+  return true;
+}
+
+/** Takes more ready tasks of the function that may travel in the owner's parcel, and enters them into the ledger. */
+function popMates(
+  state: DispatchState,
+  parcel: { run: RunProgress; fn: number; owner: Placed; entry: LedgerEntry; most: number },
+): number[] {
+  const { run, fn, owner, entry, most } = parcel;
+  const mates: number[] = [];
+  let bytes = parcelBytes(owner);
+  while (mates.length < most) {
+    const task = firstReady(run, fn);
+    if (task === -1) break;
+    const theirs = newestWith(state, { run, task });
+    bytes += parcelBytes(theirs);
+    if (theirs.run !== owner.run || isRetry(theirs) || bytes > parcelBytesMax) break;
+    run.ready.pop(fn);
+    const expects = owner.run.revision[theirs.task] ?? 0;
+    enterLedger(state, idOf(run.plan.graph, task), { ...entry, expects });
+    mates.push(theirs.task);
+  }
+  return mates;
+}
+
+/** The function whose first ready task goes first, among those whose queue has room; -1: nothing to publish. */
+function bestFunction(state: DispatchState, run: RunProgress): number {
+  let best = -1;
+  let bestTask = -1;
+  run.plan.graph.functions.forEach((_, fn) => {
+    const task = firstReady(run, fn);
+    if (task === -1 || !hasRoom(state, newestWith(state, { run, task }))) return;
+    if (bestTask !== -1 && !run.ready.before(task, bestTask)) return;
+    best = fn;
+    bestTask = task;
+  });
+  return best;
+}
+
+function hasRoom(state: DispatchState, { run, task }: Placed): boolean {
+  const { name, queue } = functionOf(run.plan.graph, task);
+  const byTime = (Math.max(1, state.threads) * windowMs) / expectedMs(state, name);
+  const window = Math.min(windowMax, Math.max(windowMin, byTime));
+  return (state.ledger.queued.get(queue) ?? 0) < window;
+}
+
+/** The heap may hold tasks that are no longer ready: they fall off here. */
+function firstReady(run: RunProgress, fn: number): number {
+  for (;;) {
+    const task = run.ready.peek(fn);
+    if (task === -1 || run.state[task] === states.ready) return task;
+    run.ready.pop(fn);
+  }
+}
+
+/**
+ * How many tasks of a function travel together: about ten milliseconds of work, and no more than leaves every thread
+ * several parcels to share. A function that is not yet known travels alone.
+ */
+function parcelSize(state: DispatchState, run: RunProgress, fn: number): number {
+  const facts = run.plan.graph.functions[fn];
+  const duration = facts && state.durations.get(facts.name);
+  if (duration === undefined || duration.seen < knownAfter) return 1;
+  const byTime = Math.floor(parcelMs / Math.max(duration.meanMs, parcelMs / parcelTasksMax));
+  const fair = Math.ceil(countIn(run, states.ready) / (4 * Math.max(1, state.threads)));
+  return Math.max(1, Math.min(byTime, fair));
+}
+
+const parcelMs = 10;
+const parcelTasksMax = 100;
+/** Far below the megabyte that a server takes as a message unless told otherwise. */
+const parcelBytesMax = 256 * 1024;
+/** Of one task beside its arguments; of one input beside the name of its function. */
+const taskBytes = 64;
+const inputBytes = 48;
+const knownAfter = 8;
+const quickMs = 20;
+
+function isQuick(state: DispatchState, functionName: string): boolean {
+  const duration = state.durations.get(functionName);
+  return duration !== undefined && duration.seen >= knownAfter && duration.meanMs < quickMs;
+}
+
+/** About how much of a message the task takes. */
+function parcelBytes({ run, task }: Placed): number {
+  const { graph, spilled } = run.plan;
+  let bytes = taskBytes;
+  if (!spilled.has(task)) bytes += argumentsOf(graph, task).length;
+  for (const input of row(graph.dependencies, task)) {
+    bytes += inputBytes + functionOf(graph, input).name.length;
+  }
+  return bytes;
+}
+
+/** What failed before travels alone, so that it drags nobody along. */
+function isRetry({ run, task }: Placed): boolean {
+  return standingFailure(run, task) !== undefined;
+}

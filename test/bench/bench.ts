@@ -1,0 +1,88 @@
+/**
+ * `npm run bench [-- name…] [--json]`: how fast jugq is, as ratios to the bare server on the same machine in the same
+ * minute. Reports what it finds; nothing fails because it is slow, only because it is wrong.
+ *
+ * Rounds go over all workloads, so that what changes on the machine changes all of them; within a round the floor is
+ * measured next to its workload, now before, now after it.
+ */
+import { parseArgs } from 'node:util';
+import { testServers } from '../kit/servers.ts';
+import { formatFigures, summarise, type Measured } from './figures.ts';
+import { describeMachine, type Machine } from './machine.ts';
+import { planningWorkloads } from './planning-workloads.ts';
+import { standingWorkloads } from './standing-workloads.ts';
+import { taskWorkloads } from './task-workloads.ts';
+import type { Workload } from './workload.ts';
+
+const workloads: readonly Workload[] = [
+  ...taskWorkloads,
+  ...planningWorkloads,
+  ...standingWorkloads,
+];
+
+await main();
+
+async function main(): Promise<void> {
+  const { values: flags, positionals: wanted } = parseArgs({
+    allowPositionals: true,
+    options: { json: { type: 'boolean', default: false } },
+  });
+  const chosen = choose(wanted);
+  const [server] = await testServers();
+  if (server === undefined) throw new Error('no nats-server to measure with: run "npm run setup"');
+  const machine = await describeMachine(server);
+  if (!flags.json) console.log(formatMachine(machine));
+  else if (machine.warning !== undefined) console.error(machine.warning);
+  const measured = await measureAll(chosen, server.path);
+  console.log(
+    flags.json
+      ? JSON.stringify({ machine, workloads: measured }, undefined, 2)
+      : formatFigures(measured),
+  );
+}
+
+async function measureAll(chosen: readonly Workload[], binary: string): Promise<Measured[]> {
+  const all = chosen.map((workload) => ({
+    workload,
+    jugq: new Array<number>(),
+    floor: new Array<number>(),
+  }));
+  const rounds = Math.max(...chosen.map(({ repeats }) => repeats));
+  for (let round = 0; round < rounds; round++) {
+    for (const { workload, jugq, floor } of all) {
+      if (round >= workload.repeats) continue;
+      if (process.stderr.isTTY) console.error(`${workload.name}, round ${round + 1}`);
+      const steps = [
+        async () => jugq.push(...(await workload.measure(binary))),
+        async () => workload.floor && floor.push(await workload.floor(binary)),
+      ];
+      if (round % 2 === 1) steps.reverse();
+      for (const step of steps) await step();
+    }
+  }
+  return all.map(({ workload, jugq, floor }) => summarise(workload, jugq, floor));
+}
+
+/** Without names all of them; a name may be the beginning of several. */
+function choose(names: readonly string[]): Workload[] {
+  for (const name of names) {
+    if (workloads.some((each) => each.name.startsWith(name))) continue;
+    console.error(
+      `no workload ${name}: there are ${workloads.map((each) => each.name).join(', ')}`,
+    );
+    process.exit(2);
+  }
+  return workloads.filter(
+    (each) => names.length === 0 || names.some((name) => each.name.startsWith(name)),
+  );
+}
+
+function formatMachine(machine: Machine): string {
+  return [
+    `${machine.cpu}, ${machine.cores} cores, ${machine.system}`,
+    `jugq ${machine.commit}, Node ${machine.node}, nats-server ${machine.natsServer}`,
+    machine.store,
+    ...(machine.warning === undefined ? [] : [`! ${machine.warning}`]),
+    '',
+  ].join('\n');
+}

@@ -1,0 +1,138 @@
+/** `import { connect } from 'jugq'` in a program of the user's. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import test from 'ava';
+import type { UserDirectory } from '../kit/cli.ts';
+import { projectOn } from '../kit/jugfiles.ts';
+import { startServer, type TestServer } from '../kit/servers.ts';
+
+let server: TestServer;
+
+test.before(async () => {
+  server = await startServer();
+});
+
+test.after.always(() => server[Symbol.asyncDispose]());
+
+/** Runs a program that prints one JSON document, and gives that. */
+async function program(user: UserDirectory, body: string): Promise<unknown> {
+  await user.write('program.mjs', `import { connect } from 'jugq';\n${body}`);
+  const child = spawn(process.execPath, [join(user.path, 'program.mjs')], {
+    cwd: user.path,
+    env: user.env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  const [status] = (await once(child, 'close')) as unknown[];
+  if (status !== 0) throw new Error(`the program ended with ${String(status)}:\n${stderr}`);
+  return JSON.parse(stdout) as unknown;
+}
+
+test.serial('load and result: before the run an error that names what is missing', async (t) => {
+  await using user = await projectOn(server, 'parameters');
+  const seen = await program(
+    user,
+    `const jug = await connect();
+     const { total } = await jug.load('jugfile.ts');
+     const error = await jug.result([total]).catch((error) => error);
+     console.log(JSON.stringify({
+       finished: await jug.isFinished(total), code: error.code, name: error.name, message: error.message,
+     }));
+     await jug.close();`,
+  );
+  t.like(seen, { finished: false, code: 'RESULT_MISSING', name: 'JugqError' });
+  t.regex(
+    (seen as { message: string }).message,
+    /^sum\.[a-z2-7]{32} has no result: run its jugfile/,
+  );
+});
+
+test.serial('plan, wait, result: the values of a structure with tasks in it', async (t) => {
+  await using user = await projectOn(server, 'parameters');
+  const worker = user.start('worker');
+  const seen = await program(
+    user,
+    `const jug = await connect();
+     const run = await jug.plan('jugfile.ts', { args: ['4', 'more'] });
+     const end = await jug.wait(run);
+     const { total, args } = await jug.load('jugfile.ts');
+     const values = await jug.result({ total, list: [total, 'as it is'], map: new Map([['a', total]]) });
+     const again = await jug.plan('jugfile.ts', { args: ['4'] });
+     console.log(JSON.stringify({
+       run, end, args, values: { ...values, map: [...values.map] },
+       finished: await jug.isFinished([total]), again: { tasks: again.tasks, cached: again.cached },
+     }));
+     await jug.close();`,
+  );
+  worker.process.kill('SIGTERM');
+  await worker.finished;
+  t.like(seen, {
+    args: ['4', 'more'],
+    values: { total: 14, list: [14, 'as it is'], map: [['a', 14]] },
+    finished: true,
+    again: { tasks: 5, cached: 5 },
+  });
+  t.like((seen as { run: object }).run, { tasks: 5, cached: 0 });
+  t.like((seen as { end: object }).end, { state: 'finished', executed: 5, failed: 0, blocked: 0 });
+});
+
+test.serial('a run that fails: wait returns how it ended; timeoutMs: TIMED_OUT', async (t) => {
+  await using user = await projectOn(server, 'keep-going');
+  const seen = await program(
+    user,
+    `const jug = await connect();
+     const run = await jug.plan('jugfile.ts');
+     const late = await jug.wait(run, { timeoutMs: 300 }).catch((error) => error.code);
+     const none = await jug.wait('01ARZ3NDEKTSV4RRFFQ69G5FAV').catch((error) => error.code);
+     console.log(JSON.stringify({ late, none, id: run.id }));
+     await jug.close();`,
+  );
+  t.like(seen, { late: 'TIMED_OUT', none: 'UNKNOWN_RUN' });
+  await user.run('worker', '--exit-when-done');
+  const { id } = seen as { id: string };
+  const end = await program(
+    user,
+    `const jug = await connect();
+     console.log(JSON.stringify(await jug.wait(${JSON.stringify(id)})));
+     await jug.close();`,
+  );
+  t.deepEqual(end, { id, state: 'failed', executed: 14, cached: 0, failed: 3, blocked: 3 });
+});
+
+test.serial('errors of the jugfile and of the server have their codes, too', async (t) => {
+  await using user = await projectOn(server, 'parameters');
+  await user.write('broken.ts', 'export const x = ;\n');
+  const seen = await program(
+    user,
+    `const code = (error) => error.code;
+     const jug = await connect();
+     const missing = await jug.load('nosuch.ts').catch(code);
+     const broken = await jug.load('broken.ts').catch(code);
+     await jug.close();
+     const closed = await connect({ server: 'nats://127.0.0.1:1' }).catch(code);
+     const wrong = await connect({ project: 'not a name' }).catch(code);
+     console.log(JSON.stringify({ missing, broken, closed, wrong }));`,
+  );
+  t.deepEqual(seen, {
+    missing: 'JUGFILE_NOT_FOUND',
+    broken: 'JUGFILE_SYNTAX',
+    closed: 'SERVER_UNREACHABLE',
+    wrong: 'SETTINGS_INVALID',
+  });
+});
+
+test.serial('await using closes the connection, and the program ends by itself', async (t) => {
+  await using user = await projectOn(server, 'parameters');
+  const seen = await program(
+    user,
+    `const jug = await connect();
+     const dispose = jug[Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')];
+     await dispose.call(jug);
+     console.log('"closed"');`,
+  );
+  t.is(seen, 'closed');
+});

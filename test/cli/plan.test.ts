@@ -1,0 +1,170 @@
+/** `jugq plan` as a user types it: publishes and leaves, and the workers carry on. */
+import test from 'ava';
+import { eventually } from '../kit/eventually.ts';
+import { executions, projectOn, readJugfile, repeated } from '../kit/jugfiles.ts';
+import { startServer, type TestServer } from '../kit/servers.ts';
+
+let server: TestServer;
+
+test.before(async () => {
+  server = await startServer();
+});
+
+test.after.always(() => server[Symbol.asyncDispose]());
+
+const runId = '[0-9A-HJKMNP-TV-Z]{26}';
+
+test.serial('plan prints the id of the run and a table, and returns before any work', async (t) => {
+  await using user = await projectOn(server, 'stages');
+  const { status, stdout, stderr } = await user.run('plan', 'jugfile.ts');
+  t.is(status, 0, stderr);
+  t.regex(
+    stdout,
+    new RegExp(
+      `^run ${runId}\nfunction +tasks +there +to run\ndouble +8 +0 +8\nplus1 +8 +0 +8\nsum2 +16 +0 +16\n$`,
+    ),
+  );
+  t.is(stderr, '');
+  t.deepEqual(await executions(user), []);
+});
+
+test.serial('plan --json: its last line is the summary, with what was published', async (t) => {
+  await using user = await projectOn(server, 'stages');
+  const summary = await user.json<{ run: string }>('plan', '--json', 'jugfile.ts');
+  t.like(summary, {
+    ...{ kind: 'summary', tasks: 32, executed: 0, cached: 0 },
+    ...{ failed: 0, blocked: 0, published: 8 },
+  });
+  t.regex(summary.run, new RegExp(`^${runId}$`));
+});
+
+test.serial(
+  'a worker started afterwards executes each task once; plan is done again',
+  async (t) => {
+    await using user = await projectOn(server, 'stages');
+    await user.run('plan', 'jugfile.ts');
+    const worker = await user.run('worker', '--exit-when-done');
+    t.is(worker.status, 0, worker.stderr);
+    t.is((await executions(user)).length, 32);
+    const again = await user.run('plan', 'jugfile.ts');
+    t.is(again.status, 0);
+    t.regex(again.stdout, /\nsum2 +16 +16 +0\nnothing to run: every result is there\n$/);
+  },
+);
+
+test.serial('a worker started before takes what is planned later, of any jugfile', async (t) => {
+  await using user = await projectOn(server, 'stages');
+  await user.write('other.ts', await readJugfile('parameters'));
+  const worker = user.start('worker');
+  await worker.printed(/worker \S+: \d+ threads?, queue default/);
+  const first = await user.run('plan', '--wait', 'jugfile.ts');
+  t.is(first.status, 0, first.stderr);
+  t.regex(first.stderr, /32 tasks: 32 executed/);
+  const second = await user.run('plan', '--wait', 'other.ts');
+  t.is(second.status, 0, second.stderr);
+  t.regex(second.stderr, /4 tasks: 4 executed/);
+  worker.process.kill('SIGTERM');
+  t.is((await worker.finished).status, 0);
+});
+
+test.serial('--wait: failed tasks are named, and the exit status is 1', async (t) => {
+  await using user = await projectOn(server, 'keep-going');
+  const waiting = user.start('plan', '--wait', 'jugfile.ts');
+  const worker = user.start('worker');
+  const { status, stderr } = await waiting.finished;
+  worker.process.kill('SIGTERM');
+  await worker.finished;
+  t.is(status, 1, stderr);
+  t.is(stderr.match(/^✗ someFail\./gm)?.length, 3);
+  t.regex(stderr, /: jugq plan --wait jugfile\.ts\n/);
+});
+
+test.serial('the planner is killed after plan: the run completes all the same', async (t) => {
+  await using user = await projectOn(server, 'gated');
+  const worker = user.start('worker', '-j2');
+  const planner = user.start('plan', '--wait', 'jugfile.ts');
+  await eventually('two tasks to run', async () => (await executions(user)).length === 2);
+  planner.process.kill('SIGKILL');
+  await planner.finished;
+  await user.write('open', '');
+  const waited = await user.run('wait');
+  t.is(waited.status, 0, waited.stderr);
+  t.is(await user.json('get', 'jugfile.ts', 'total'), 10);
+  t.deepEqual(repeated(await executions(user)), []);
+  worker.process.kill('SIGTERM');
+  await worker.finished;
+});
+
+test.serial('--dry-run says what would run and why, and publishes nothing', async (t) => {
+  await using user = await projectOn(server, 'parameters');
+  const { status, stdout, stderr } = await user.run('plan', '--dry-run', 'jugfile.ts');
+  t.is(status, 0, stderr);
+  t.regex(stdout, /^function +tasks +there +would run\nsquare +3 +0 +3\nsum +1 +0 +1\n/);
+  t.is(stdout.match(/^square\.[a-z2-7]{32}: no result yet$/gm)?.length, 3);
+  t.regex(stdout, /^sum\.[a-z2-7]{32}: 3 of its dependencies will run first$/m);
+  const status2 = await user.json<{ runs: unknown[] }>('status', '--json');
+  t.deepEqual(status2.runs, []);
+  const worker = await user.run('worker', '--exit-when-done');
+  t.is(worker.status, 0);
+  t.deepEqual(await executions(user), []);
+});
+
+test.serial('--dry-run --json: one document with every task and why', async (t) => {
+  await using user = await projectOn(server, 'parameters');
+  const answer = await user.json<{ kind: string; tasks: { task: string; why: string }[] }>(
+    ...['plan', '--dry-run', '--json', 'jugfile.ts'],
+  );
+  t.is(answer.kind, 'dry-run');
+  t.is(answer.tasks.length, 4);
+});
+
+test.serial('plan, mend, plan again before any worker starts: the new code runs', async (t) => {
+  await using user = await projectOn(server, 'parameters');
+  const text = await readJugfile('parameters');
+  await user.run('plan', 'jugfile.ts');
+  await user.write('jugfile.ts', text.replace('return x * x', 'return 100 + x'));
+  const second = await user.run('plan', 'jugfile.ts');
+  t.is(second.status, 0, second.stderr);
+  t.regex(second.stderr, /of the same jugfile is still active and goes on: cancel it with jugq/);
+  const worker = await user.run('worker', '--exit-when-done');
+  t.is(worker.status, 0, worker.stderr);
+  t.is(await user.json('get', 'jugfile.ts', 'total'), 303);
+  t.deepEqual(repeated(await executions(user)), []);
+});
+
+test.serial(
+  '--replace cancels the older run of the same jugfile; the new one completes',
+  async (t) => {
+    await using user = await projectOn(server, 'parameters');
+    const old = await user.json<{ run: string }>('plan', '--json', 'jugfile.ts', '6');
+    const replaced = await user.run('plan', '--replace', 'jugfile.ts', '2');
+    t.is(replaced.status, 0, replaced.stderr);
+    t.true(replaced.stderr.includes(`run ${old.run} of the same jugfile is cancelled\n`));
+    const worker = await user.run('worker', '--exit-when-done');
+    t.is(worker.status, 0, worker.stderr);
+    // Tasks that the new run does not need are gone from the queue.
+    t.deepEqual((await executions(user)).toSorted(), ['square 0', 'square 1', 'sum']);
+    const waited = await user.run('wait', old.run);
+    t.is(waited.status, 1);
+    t.regex(waited.stderr, new RegExp(`run ${old.run} cancelled`));
+  },
+);
+
+test.serial('cancel: nothing more is started, and wait and status say so', async (t) => {
+  await using user = await projectOn(server, 'gated');
+  const worker = user.start('worker', '-j1');
+  const planned = await user.json<{ run: string }>('plan', '--json', 'jugfile.ts');
+  await eventually('a task to run', async () => (await executions(user)).length === 1);
+  const cancelled = await user.run('cancel', planned.run.slice(0, 12));
+  t.is(cancelled.status, 0, cancelled.stderr);
+  t.is(cancelled.stderr, `run ${planned.run} is cancelled\n`);
+  await user.write('open', '');
+  worker.process.kill('SIGTERM');
+  t.is((await worker.finished).status, 0);
+  const later = await user.run('worker', '--exit-when-done');
+  t.is(later.status, 0, later.stderr);
+  t.is((await executions(user)).length, 1);
+  const again = await user.run('cancel', planned.run);
+  t.is(again.stderr, `run ${planned.run} is cancelled already\n`);
+  t.is((await user.run('wait', planned.run)).status, 1);
+});

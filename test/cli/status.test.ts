@@ -1,0 +1,139 @@
+/** `jugq status` as a user types it, for people and for programs. */
+import test from 'ava';
+import { eventually } from '../kit/eventually.ts';
+import { executions, projectOn } from '../kit/jugfiles.ts';
+import { startServer, type TestServer } from '../kit/servers.ts';
+
+interface Status {
+  readonly project: string;
+  readonly totals: Record<string, number>;
+  readonly functions: Record<string, Record<string, number>>;
+  readonly runs: readonly { readonly id: string; readonly state: string }[];
+  readonly workers: readonly { readonly id: string; readonly host: string; readonly pid: number }[];
+  readonly notes: readonly string[];
+}
+
+let server: TestServer;
+
+test.before(async () => {
+  server = await startServer();
+});
+
+test.after.always(() => server[Symbol.asyncDispose]());
+
+const none = { failed: 0, blocked: 0, waiting: 0, ready: 0, running: 0, finished: 0 };
+
+test.serial('before any run: says so, and what to do; exit status 0', async (t) => {
+  await using user = await projectOn(server, 'stages', { JUGQ_PROJECT: 'fresh' });
+  const { status, stdout, stderr } = await user.run('status');
+  t.is(status, 0, stderr);
+  t.is(stderr, '');
+  t.regex(
+    stdout,
+    /project fresh has no runs yet: plan a jugfile with jugq plan, or jugq run it\n$/,
+  );
+  const answer = await user.json<Status>('status', '--json');
+  t.like(answer, { project: 'fresh', totals: none, functions: {}, runs: [], workers: [] });
+});
+
+test.serial('a planned run: counts of each function, and that no worker is there', async (t) => {
+  await using user = await projectOn(server, 'stages');
+  const { run } = await user.json<{ run: string }>('plan', '--json', 'jugfile.ts');
+  const { stdout } = await user.run('status');
+  t.regex(stdout, /^function +failed +blocked +waiting +ready +running +finished\n/);
+  t.regex(stdout, /^double +0 +0 +0 +8 +0 +0$/m);
+  t.regex(stdout, /^plus1 +0 +0 +8 +0 +0 +0$/m);
+  t.regex(stdout, /^sum2 +0 +0 +16 +0 +0 +0$/m);
+  t.regex(stdout, /^total +0 +0 +24 +8 +0 +0$/m);
+  t.regex(stdout, new RegExp(`^run ${run}  running  jugfile\\.ts  planned 20`, 'm'));
+  t.regex(stdout, /^! no worker is there: start one with jugq worker$/m);
+});
+
+test.serial('--json of a run in the middle: totals, functions, runs and workers', async (t) => {
+  await using user = await projectOn(server, 'gated', { JUGQ_PROJECT: 'middle' });
+  const { run } = await user.json<{ run: string }>('plan', '--json', 'jugfile.ts');
+  const worker = user.start('worker', '-j2');
+  await eventually('two tasks to run', async () => (await executions(user)).length === 2);
+  const answer = await eventually('the worker to report them', async () => {
+    const now = await user.json<Status>('status', '--json');
+    return now.totals['running'] === 2 && now;
+  });
+  const { stdout } = await user.run('status');
+  t.deepEqual(Object.keys(answer).toSorted(), [
+    ...['functions', 'notes', 'project', 'runs', 'totals', 'workers'],
+  ]);
+  t.is(answer.project, 'middle');
+  t.deepEqual(answer.totals, { ...none, waiting: 1, ready: 2, running: 2 });
+  t.deepEqual(answer.functions, {
+    gated: { ...none, ready: 2, running: 2 },
+    sum: { ...none, waiting: 1 },
+  });
+  t.is(answer.runs.length, 1);
+  t.like(answer.runs[0], { id: run, state: 'running' });
+  t.is(answer.workers.length, 1);
+  t.is(answer.workers[0]?.pid, worker.pid);
+  t.truthy(answer.workers[0]?.host);
+  t.deepEqual(answer.notes, []);
+  t.regex(stdout, /^worker \S+ {2}2 of 2 threads busy {2}queues default$/m);
+  await user.write('open', '');
+  worker.process.kill('SIGTERM');
+  await worker.finished;
+});
+
+test.serial(
+  'when all is over: the newest run and its failures; --all and --run: others',
+  async (t) => {
+    await using user = await projectOn(server, 'keep-going');
+    const first = await user.json<{ run: string }>('run', '--json', 'jugfile.ts');
+    const second = await user.json<{ run: string }>('run', '--json', 'jugfile.ts');
+    const answer = await user.json<Status>('status', '--json');
+    t.deepEqual(
+      answer.runs.map((each) => [each.id, each.state]),
+      [[second.run, 'failed']],
+    );
+    t.deepEqual(answer.totals, { ...none, failed: 3, blocked: 3, finished: 14 });
+    const all = await user.json<Status>('status', '--all', '--json');
+    t.deepEqual(
+      all.runs.map((each) => each.id),
+      [first.run, second.run],
+    );
+    const one = await user.json<Status>('status', '--run', first.run.toLowerCase(), '--json');
+    t.deepEqual(
+      one.runs.map((each) => each.id),
+      [first.run],
+    );
+  },
+);
+
+test.serial(
+  'with a jugfile: counts of its own tasks, with the newest arguments or others',
+  async (t) => {
+    await using user = await projectOn(server, 'parameters');
+    await user.run('run', 'jugfile.ts', '2');
+    const newest = await user.json<Status>('status', 'jugfile.ts', '--json');
+    t.deepEqual(newest.totals, { ...none, finished: 3 });
+    const other = await user.json<Status>('status', '--json', 'jugfile.ts', '4');
+    t.deepEqual(other.functions, {
+      square: { ...none, ready: 2, finished: 2 },
+      sum: { ...none, waiting: 1 },
+    });
+  },
+);
+
+test.serial(
+  '--watch --json: a line again and again until interrupted, exit status 0',
+  async (t) => {
+    await using user = await projectOn(server, 'stages');
+    await user.run('plan', 'jugfile.ts');
+    const watching = user.start('status', '--watch', '--json');
+    await watching.printed(/"ready":8.*\n.*"ready":8.*\n/);
+    await user.run('worker', '--exit-when-done');
+    await watching.printed('"finished":32');
+    watching.process.kill('SIGINT');
+    const { status, stdout } = await watching.finished;
+    t.is(status, 0);
+    for (const line of stdout.trimEnd().split('\n')) {
+      t.truthy((JSON.parse(line) as Status).totals);
+    }
+  },
+);

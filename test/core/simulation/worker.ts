@@ -1,0 +1,350 @@
+/**
+ * A simulated worker: takes parcels, runs their tasks, stores what they give, and acknowledges what is stored, by the
+ * rules of the real one: looks first unless a parcel is quick and new, takes redelivered parcels apart, records a strike
+ * before it runs a suspect, reports an input that is missing by a marker, and believes no refusal.
+ */
+import type { TaskId } from '../../../core/identifiers.ts';
+import type { InputReference, Parcel, ParcelTask } from '../../../core/parcel.ts';
+import type { SimulatedEntry } from './bucket.ts';
+import type { SimulatedDelivery } from './queue.ts';
+import type { Process, Steps } from './scheduler.ts';
+import { valueOf } from './universe.ts';
+import {
+  ackWaitMs,
+  LostAnswer,
+  type SimulatedFailure,
+  type SimulatedResult,
+  type World,
+} from './world.ts';
+
+interface Held {
+  readonly delivery: SimulatedDelivery;
+  readonly parcel: Parcel;
+  left: number;
+  aliveAt: number;
+  gone: boolean;
+}
+
+interface Suspicion {
+  readonly failureRevision: number;
+  readonly strikes: number;
+}
+
+type ReadInput =
+  | { readonly kind: 'there'; readonly revision: number; readonly value: number }
+  | {
+      readonly kind: 'missing';
+      readonly id: TaskId;
+      readonly revision: number;
+      readonly marked: boolean;
+    };
+
+const strikesMax = 3;
+const lostShare = 0.9;
+const heldMax = 3;
+const backoffMs = 200;
+
+export class SimulatedWorker {
+  readonly #world: World;
+  readonly #process: Process;
+  readonly #queues: readonly string[];
+  readonly #held = new Set<Held>();
+  readonly #cache = new Map<TaskId, { readonly revision: number; readonly value: number }>();
+
+  constructor(world: World, process: Process, queues: readonly string[]) {
+    this.#world = world;
+    this.#process = process;
+    this.#queues = queues;
+    world.scheduler.spawn(process, this.#pull());
+    world.scheduler.spawn(process, this.#beat());
+  }
+
+  get isIdle(): boolean {
+    return this.#held.size === 0;
+  }
+
+  *#pull(): Steps {
+    const { random, queue } = this.#world;
+    for (;;) {
+      yield random.between(5, 60);
+      if (this.#held.size >= heldMax) continue;
+      const delivery = queue.deliver(this.#world.now, this.#queues, (free) => random.pick(free));
+      if (delivery === undefined) continue;
+      const { parcel } = delivery.message;
+      const held = {
+        delivery,
+        parcel,
+        left: parcel.tasks.length,
+        aliveAt: this.#world.now,
+        gone: false,
+      };
+      this.#held.add(held);
+      for (const { id } of parcel.tasks)
+        this.#note(
+          id,
+          `takes it, delivery ${delivery.number.toString()} of message ${delivery.message.sequence.toString()}`,
+        );
+      this.#world.scheduler.spawn(this.#process, this.#handle(held));
+    }
+  }
+
+  *#beat(): Steps {
+    for (;;) {
+      yield ackWaitMs / 3;
+      for (const held of this.#held) {
+        if (this.#isLate(held)) held.gone = true;
+        if (held.gone) continue;
+        held.aliveAt = this.#world.now;
+        this.#world.queue.extend(held.delivery, this.#world.now);
+      }
+    }
+  }
+
+  *#handle(held: Held): Steps {
+    try {
+      yield this.#world.random.between(1, 10);
+      if (held.delivery.number > 1) yield* this.#prepareSuspect(held);
+      else yield* this.#prepare(held);
+    } catch (error) {
+      if (!(error instanceof LostAnswer)) throw error;
+      this.#handBack(held, 100);
+    }
+  }
+
+  *#prepare(held: Held): Steps {
+    const { parcel } = held;
+    const known = parcel.quick ? [] : yield* this.#lookUp(parcel.tasks);
+    for (const task of parcel.tasks) {
+      if (known.includes(task.id)) this.#settle(held);
+      else yield* this.#runTask(held, task);
+    }
+  }
+
+  *#prepareSuspect(held: Held): Steps {
+    const [head, ...rest] = held.parcel.tasks;
+    const known = yield* this.#lookUp(held.parcel.tasks);
+    for (const _ of known) this.#settle(held);
+    for (const task of rest.filter((each) => !known.includes(each.id))) {
+      const { queue } = held.delivery.message;
+      const accepted = yield* this.#world.send(() => {
+        if (this.#world.isFull) return 'full';
+        const place = { head: task.id, queue };
+        const parcel = { ...held.parcel, tasks: [task] };
+        return this.#world.queue.publish(place, parcel, this.#world.now) ? 'accepted' : 'occupied';
+      });
+      this.#note(task.id, `publishes it by itself: ${accepted}`);
+      if (accepted === 'full') {
+        this.#handBack(held, 100);
+        return;
+      }
+      this.#settle(held);
+    }
+    if (head !== undefined && !known.includes(head.id)) yield* this.#runSuspect(held, head);
+  }
+
+  *#runSuspect(held: Held, task: ParcelTask): Steps {
+    const entry = yield* this.#world.ask(() => this.#world.failures.get(task.id));
+    const known = entry?.value;
+    if (known?.kind === 'final') {
+      this.#settle(held);
+      return;
+    }
+    const before = known?.kind === 'strike' ? known.strikes : 0;
+    const revision = entry?.revision ?? 0;
+    if (before >= strikesMax) {
+      const suspicion = { failureRevision: revision, strikes: before };
+      return yield* this.#fail(held, task, { ...suspicion, isFinal: true });
+    }
+    const strikes = before + 1;
+    const { attempt, expects } = task;
+    const record = { kind: 'strike' as const, attempt, strikes, expects };
+    const failureRevision = yield* this.#putFailure(task.id, record, revision);
+    if (failureRevision === undefined) {
+      this.#settle(held);
+      return;
+    }
+    yield* this.#runTask(held, task, { failureRevision, strikes });
+  }
+
+  *#lookUp(tasks: readonly ParcelTask[]): Steps<TaskId[]> {
+    const known: TaskId[] = [];
+    for (const { id } of tasks) {
+      const entry = yield* this.#read(id);
+      if (entry?.value !== undefined) known.push(id);
+    }
+    return known;
+  }
+
+  *#runTask(held: Held, task: ParcelTask, suspicion?: Suspicion): Steps {
+    const { random, universe } = this.#world;
+    const inputs: (ReadInput & { kind: 'there' })[] = [];
+    for (const reference of task.inputs) {
+      const input = yield* this.#readInput(reference, task);
+      if (input.kind === 'missing') return yield* this.#reportMissing(held, task, input, suspicion);
+      inputs.push(input);
+    }
+    const position = universe.positions.get(task.id) ?? -1;
+    const known = universe.tasks[position];
+    if (known === undefined) return;
+    if (this.#world.isCalm) {
+      this.#world.begunInCalm.set(task.id, (this.#world.begunInCalm.get(task.id) ?? 0) + 1);
+    }
+    const version = universe.versions[position] ?? 0;
+    const isQuick = universe.functions[known.fn]?.quick ?? false;
+    this.#note(
+      task.id,
+      `runs it, expecting ${task.expects.toString()}, with inputs ${inputs.map((each) => each.revision).join()}`,
+    );
+    const ms = isQuick ? 0.2 : random.chance(0.05) ? 2 * ackWaitMs : random.between(20, 200);
+    yield Math.ceil(ms);
+    if (known.nature === 'poison') return yield* this.#die(held, task, suspicion);
+    const value = valueOf(
+      known,
+      version,
+      inputs.map((each) => each.value),
+    );
+    if (value === undefined || (known.nature === 'flaky' && this.#world.fault(0.4))) {
+      const failureRevision = suspicion?.failureRevision ?? task.failureExpects;
+      const strikes = suspicion?.strikes ?? 0;
+      return yield* this.#fail(held, task, { failureRevision, strikes, isFinal: false });
+    }
+    const read = task.inputs.map(({ id }, at) => ({ id, revision: inputs[at]?.revision ?? 0 }));
+    yield* this.#store(held, task, { value, ms, inputs: read });
+  }
+
+  /** In the worker's own process it takes everything down; a suspect has one of its own. */
+  *#die(held: Held, task: ParcelTask, suspicion: Suspicion | undefined): Steps {
+    if (suspicion !== undefined) return yield* this.#runSuspect(held, task);
+    this.#note(task.id, 'dies of it');
+    this.#process.alive = false;
+    yield 0;
+  }
+
+  *#store(held: Held, task: ParcelTask, result: SimulatedResult): Steps {
+    const { results } = this.#world;
+    for (let expects = task.expects; ;) {
+      const outcome = yield* this.#world.send(() =>
+        this.#world.isFull ? 'full' : this.#world.accept(task.id, result, expects),
+      );
+      this.#note(task.id, `puts its result: ${String(outcome ?? 'refused')}`);
+      if (outcome === 'full') {
+        yield 200;
+        continue;
+      }
+      if (outcome !== undefined) {
+        this.#cache.set(task.id, { revision: outcome, value: result.value });
+        break;
+      }
+      // A refusal is a question: what stands there decides.
+      if ((yield* this.#world.send(() => results.get(task.id))) !== undefined) break;
+      expects = 0;
+    }
+    this.#settle(held);
+  }
+
+  *#fail(held: Held, task: ParcelTask, failure: Suspicion & { isFinal: boolean }): Steps {
+    const { attempt, expects } = task;
+    const { strikes } = failure;
+    const isFinal = failure.isFinal || attempt > held.parcel.retries;
+    const dueAt = this.#world.now + this.#world.random.between(1, backoffMs);
+    const kind = isFinal ? ('final' as const) : ('retry' as const);
+    const record = { kind, attempt, strikes, expects, ...(isFinal ? {} : { dueAt }) };
+    yield* this.#putFailure(task.id, record, failure.failureRevision);
+    this.#settle(held);
+  }
+
+  *#putFailure(id: TaskId, record: SimulatedFailure, expected: number): Steps<number | undefined> {
+    const { failures } = this.#world;
+    for (let expects = expected; ;) {
+      const revision = yield* this.#world.send(() =>
+        this.#world.isFull ? 'full' : failures.put(id, record, expects),
+      );
+      this.#note(
+        id,
+        `records a ${record.kind} expecting ${expects.toString()}: ${String(revision ?? 'refused')}`,
+      );
+      if (revision === 'full') {
+        yield 200;
+        continue;
+      }
+      if (revision !== undefined || expects === 0) return revision;
+      const found = yield* this.#world.send(() => failures.get(id));
+      if (found !== undefined && found.value?.kind !== 'strike') return undefined;
+      expects = found?.revision ?? 0;
+    }
+  }
+
+  *#readInput(reference: InputReference, task: ParcelTask): Steps<ReadInput> {
+    const { id, revision } = reference;
+    const cached = this.#cache.get(id);
+    // An input older than the task's own marker may have been invalidated together with it.
+    const { without } = this.#world;
+    const isTrusted = revision > task.expects || without === 'memory';
+    if (isTrusted && cached?.revision === revision) return { kind: 'there', ...cached };
+    const quick = isTrusted ? yield* this.#read(id) : undefined;
+    const isNew =
+      quick?.value !== undefined && (quick.revision >= revision || without === 'replica');
+    const entry = isNew ? quick : yield* this.#world.ask(() => this.#world.results.get(id));
+    if (entry?.value === undefined) {
+      return { kind: 'missing', id, revision: entry?.revision ?? 0, marked: entry !== undefined };
+    }
+    const { value } = entry.value;
+    this.#cache.set(id, { revision: entry.revision, value });
+    return { kind: 'there', revision: entry.revision, value };
+  }
+
+  *#reportMissing(
+    held: Held,
+    task: ParcelTask,
+    missing: ReadInput & { kind: 'missing' },
+    suspicion: Suspicion | undefined,
+  ): Steps {
+    const { results } = this.#world;
+    this.#note(task.id, `misses ${missing.id}`);
+    const own = yield* this.#world.ask(() => results.get(task.id));
+    if (own?.value === undefined && !missing.marked) {
+      const marked = yield* this.#world.send(() =>
+        results.put(missing.id, undefined, missing.revision),
+      );
+      this.#note(missing.id, `marks it as missing: ${String(marked ?? 'refused')}`);
+      if (marked === undefined) return yield* this.#runTask(held, task, suspicion);
+    }
+    this.#settle(held);
+  }
+
+  /** A read that any replica answers. */
+  *#read(id: TaskId): Steps<SimulatedEntry<SimulatedResult> | undefined> {
+    const { results, weather, random } = this.#world;
+    return yield* this.#world.ask(() =>
+      this.#world.fault(weather.lateReplica)
+        ? results.getAsOf(id, results.lastRevision - random.between(0, 10))
+        : results.get(id),
+    );
+  }
+
+  #settle(held: Held): void {
+    held.left--;
+    if (held.left > 0) return;
+    this.#held.delete(held);
+    if (held.gone || this.#isLate(held) || this.#world.fault(this.#world.weather.lostAck)) return;
+    const { now, random } = this.#world;
+    const slow = this.#world.fault(0.2) ? random.between(10, 1000) : random.between(1, 10);
+    this.#world.queue.ack(held.delivery, now + slow);
+  }
+
+  #handBack(held: Held, delayMs: number): void {
+    this.#held.delete(held);
+    const { now, queue } = this.#world;
+    if (!held.gone && !this.#isLate(held)) queue.handBack(held.delivery, now + delayMs);
+    held.gone = true;
+  }
+
+  /** It had no heartbeat for so long that it is another's. */
+  #isLate(held: Held): boolean {
+    return this.#world.now - held.aliveAt > ackWaitMs * lostShare;
+  }
+
+  #note(id: TaskId, text: string): void {
+    this.#world.note?.(id, `${this.#process.name} ${text}`);
+  }
+}
