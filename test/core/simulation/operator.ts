@@ -45,6 +45,7 @@ export function* submit(
   const basis = yield* world.send(() => world.results.lastRevision);
   const known: KnownResult[] = [];
   const failed = new Map<TaskId, number>();
+  const failureSeen = world.failures.lastRevision;
   for (let task = 0; task < plan.graph.count; task++) {
     const key = idOf(plan.graph, task);
     const entry = world.results.get(key);
@@ -63,7 +64,7 @@ export function* submit(
     const { results, failures } = world;
     if (world.runs.put(id, { state, plan, basis, epoch: 0 }, 0) === undefined) return;
     world.startedAt.set(id, { results: results.lastRevision, failures: failures.lastRevision });
-    if (state === 'finished') world.failuresAtEnd.set(id, failures.lastRevision);
+    if (state === 'finished') world.failuresAtEnd.set(id, failureSeen);
   });
   world.note?.(undefined, `run ${id} is ${state}`);
   onRecorded(id);

@@ -6,7 +6,6 @@
  */
 import {
   apply,
-  parcelFacts,
   startDispatch,
   validate,
   type DispatchEvent,
@@ -15,15 +14,14 @@ import {
 } from '../../../core/dispatch.ts';
 import { functionOf, idOf, TaskIndex } from '../../../core/graph.ts';
 import type { RunId, TaskId } from '../../../core/identifiers.ts';
-import type { Parcel } from '../../../core/parcel.ts';
 import {
   nextDue,
   startRun,
   type KnownFailure,
   type KnownResult,
-  type RunProgress,
 } from '../../../core/run-progress.ts';
 import type { SimulatedBucket, SimulatedEntry } from './bucket.ts';
+import { knownFailure, parcelOf, resultEvent } from './entries.ts';
 import type { Process, Steps } from './scheduler.ts';
 import { noteTurn } from './turn-story.ts';
 import {
@@ -60,6 +58,8 @@ export class Reign {
   #isOpen = false;
   #ended = false;
   #underWay = 0;
+  /** Last revision of the failures that was told. */
+  #failureSeen = 0;
 
   constructor(world: World, process: Process, options: ReignOptions) {
     this.#world = world;
@@ -179,6 +179,7 @@ export class Reign {
   #seeFailure(entry: SimulatedEntry<SimulatedFailure>): void {
     const failure = knownFailure(entry);
     const id = entry.key as TaskId;
+    this.#failureSeen = Math.max(this.#failureSeen, failure.revision);
     const isNews = failure.revision > (this.#failures.get(id)?.revision ?? 0);
     if (isNews) this.#failures.set(id, failure);
     this.#tell({ kind: 'failure', id, failure });
@@ -246,7 +247,12 @@ export class Reign {
     const instructions = apply(this.#state, events, this.#world.now);
     noteTurn(this.#world, this.#process.name, { events, instructions });
     validate(this.#state);
-    for (const instruction of instructions) this.#spawn(this.#perform(instruction));
+    for (const instruction of instructions) {
+      if (instruction.kind === 'complete') {
+        this.#world.failuresAtEnd.set(instruction.run.id, this.#failureSeen);
+      }
+      this.#spawn(this.#perform(instruction));
+    }
     const due = Math.min(...this.#state.runs.map(nextDue), this.#state.heldUntil || Infinity);
     if (due === Infinity) return;
     this.#world.scheduler.after(this.#process, Math.max(1, due - this.#world.now), () => {
@@ -340,7 +346,6 @@ export class Reign {
       if (revision === undefined) continue;
       if (state === 'running') return;
       this.#world.judgeEnd(id, record, state);
-      this.#world.failuresAtEnd.set(id, this.#world.failures.lastRevision);
       this.#world.note?.(undefined, `run ${id} is ${state}`);
     }
   }
@@ -361,39 +366,4 @@ export class Reign {
       this.#underWay--;
     }
   }
-}
-
-function parcelOf(run: RunProgress, tasks: readonly number[], quick: boolean): Parcel {
-  const { graph, code } = run.plan;
-  const facts = functionOf(graph, tasks[0] ?? 0);
-  return {
-    run: run.id,
-    code,
-    functionName: facts.name,
-    fingerprint: facts.fingerprint,
-    retries: facts.retries,
-    quick,
-    tasks: tasks.map((task) => ({
-      ...parcelFacts(run, task),
-      id: idOf(graph, task),
-      arguments: new Uint8Array(),
-    })),
-  };
-}
-
-function resultEvent(entry: SimulatedEntry<SimulatedResult>): DispatchEvent {
-  const { key, revision, value } = entry;
-  return {
-    kind: 'result',
-    id: key as TaskId,
-    revision,
-    present: value !== undefined,
-    ...(value === undefined ? {} : { ms: value.ms }),
-  };
-}
-
-function knownFailure({ revision, value }: SimulatedEntry<SimulatedFailure>): KnownFailure {
-  if (value === undefined) return { revision, kind: 'none', attempt: 0, dueAt: 0, expects: 0 };
-  const { kind, attempt, dueAt, expects } = value;
-  return { revision, kind, attempt, expects, dueAt: dueAt ?? 0 };
 }

@@ -101,7 +101,7 @@ export class World {
   readonly begunInCalm = new Map<TaskId, number>();
   /** Last revisions when a run's record was written. */
   readonly startedAt = new Map<string, { readonly results: number; readonly failures: number }>();
-  /** Last revision of the failures when a run was over: nobody clears what comes later until it is planned again. */
+  /** Last revision of the failures that was known when a run ended: what comes later stays until it is planned again. */
   readonly failuresAtEnd = new Map<RunId, number>();
   readonly story: { readonly at: number; readonly about: TaskId | undefined; text: string }[] = [];
   lease = { holder: '', epoch: 0, renewedAt: -Infinity };

@@ -1,0 +1,46 @@
+/** What is on the simulated server, in the words of the state machine, and the other way. */
+import { parcelFacts, type DispatchEvent } from '../../../core/dispatch.ts';
+import { functionOf, idOf } from '../../../core/graph.ts';
+import type { TaskId } from '../../../core/identifiers.ts';
+import type { Parcel } from '../../../core/parcel.ts';
+import type { KnownFailure, RunProgress } from '../../../core/run-progress.ts';
+import type { SimulatedEntry } from './bucket.ts';
+import type { SimulatedFailure, SimulatedResult } from './world.ts';
+
+/** The message that a `publish` instruction asks for. */
+export function parcelOf(run: RunProgress, tasks: readonly number[], quick: boolean): Parcel {
+  const { graph, code } = run.plan;
+  const facts = functionOf(graph, tasks[0] ?? 0);
+  return {
+    run: run.id,
+    code,
+    functionName: facts.name,
+    fingerprint: facts.fingerprint,
+    retries: facts.retries,
+    quick,
+    tasks: tasks.map((task) => ({
+      ...parcelFacts(run, task),
+      id: idOf(graph, task),
+      arguments: new Uint8Array(),
+    })),
+  };
+}
+
+/** A result or marker, as the dispatcher is told of it. */
+export function resultEvent(entry: SimulatedEntry<SimulatedResult>): DispatchEvent {
+  const { key, revision, value } = entry;
+  return {
+    kind: 'result',
+    id: key as TaskId,
+    revision,
+    present: value !== undefined,
+    ...(value === undefined ? {} : { ms: value.ms }),
+  };
+}
+
+/** A failure record or its deletion, as the dispatcher is told of it. */
+export function knownFailure({ revision, value }: SimulatedEntry<SimulatedFailure>): KnownFailure {
+  if (value === undefined) return { revision, kind: 'none', attempt: 0, dueAt: 0, expects: 0 };
+  const { kind, attempt, dueAt, expects } = value;
+  return { revision, kind, attempt, expects, dueAt: dueAt ?? 0 };
+}
