@@ -20,6 +20,12 @@ const workloads: readonly Workload[] = [
   ...standingWorkloads,
 ];
 
+// What was started ends when this process exits, which a signal alone does not make it do in order.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    process.exit(signal === 'SIGINT' ? 130 : 143);
+  });
+}
 await main();
 
 async function main(): Promise<void> {

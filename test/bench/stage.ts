@@ -16,6 +16,12 @@ import { startServer, type TestServer } from '../kit/servers.ts';
 
 const names = namesOf(parseProject('bench'));
 const deadlineMs = 120_000;
+const living = new Set<Started>();
+
+// A benchmark that is interrupted must leave no worker behind, which would look for its server for ever.
+process.on('exit', () => {
+  for (const worker of living) worker.process.kill('SIGKILL');
+});
 
 /** A run as `jugq plan` left it. Times are epoch ms. */
 export interface PlannedRun {
@@ -66,7 +72,7 @@ export async function openStage(binary: string): Promise<Stage> {
     server,
     user,
     async startWorkers(count, ...flags) {
-      const started = Array.from({ length: count }, () => user.start('worker', ...flags));
+      const started = Array.from({ length: count }, () => startWorker(user, flags));
       await watcher.waitFor('the workers and a dispatcher', () =>
         watcher.isDispatched() && started.every(({ pid }) => watcher.hasWorker(pid))
           ? true
@@ -104,6 +110,13 @@ export async function openStage(binary: string): Promise<Stage> {
       await server[Symbol.asyncDispose]();
     },
   };
+}
+
+function startWorker(user: UserDirectory, flags: readonly string[]): Started {
+  const worker = user.start('worker', ...flags);
+  living.add(worker);
+  worker.process.once('exit', () => living.delete(worker));
+  return worker;
 }
 
 /** Ends workers as a user would, with a signal, and waits for them. */

@@ -77,7 +77,7 @@ export const taskWorkloads: readonly Workload[] = [
       }),
   },
   sleeping({ name: 'sleep50', tasks: 200, ms: 50, workers: 2, threads: 1, least: 95 }),
-  sleeping({ name: 'sleep10', tasks: 400, ms: 10, workers: 1, threads: 2, least: 95 }),
+  sleeping({ name: 'sleep10', tasks: 1000, ms: 10, workers: 1, threads: 2, least: 95 }),
 ];
 
 function flood(name: string, workers: number): Workload {
