@@ -206,7 +206,6 @@ class Follower implements Following {
     const { subjects, headersOnly } = this.#options;
     return {
       // Marked as deprecated because the client has another interface for it, which does not say when it loses something.
-      // eslint-disable-next-line @typescript-eslint/no-deprecated
       deliver_subject: inbox,
       deliver_policy: DeliverPolicy.StartSequence,
       opt_start_seq: this.sequence + 1,

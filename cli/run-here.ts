@@ -27,6 +27,8 @@ import type { Submitted } from './submit-run.ts';
 export async function runHere(session: Session, request: PlanRequest): Promise<number> {
   const startedAt = performance.now();
   const worker = superviseWorker(session, request);
+  // At once: what is cancelled only in a moment must not be begun meanwhile.
+  request.context.interrupted.addEventListener('abort', () => void worker.stop(), { once: true });
   try {
     const loaded = await loadRequested(session, request);
     const submitted = await submitRequested(session, request, loaded);

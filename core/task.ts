@@ -203,6 +203,7 @@ export function task<P extends readonly unknown[], R>(
   fn: (...args: P) => R,
   options?: TaskOptions,
 ): TaskFunction<P, R>;
+/** Both forms of the call. */
 export function task(...call: readonly unknown[]): unknown {
   const named = typeof call[0] === 'string';
   const name = named ? (call[0] as string) : undefined;

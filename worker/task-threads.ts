@@ -34,11 +34,15 @@ export function taskThreads(threads: number): Runner {
     // With 'sync' a thread sleeps between batches without its event loop: timers that a task left behind would freeze.
     atomics: 'disabled',
   });
+  let closing = false;
   // Deaths of threads reach whoever waits for the batch.
   pool.on('error', () => undefined);
   return {
-    run: (batch, timeoutMs) => runIn(pool, batch, timeoutMs),
-    close: () => pool.destroy(),
+    run: (batch, timeoutMs) => runIn(pool, batch, timeoutMs, () => closing),
+    close: () => {
+      closing = true;
+      return pool.destroy();
+    },
   };
 }
 
@@ -46,6 +50,7 @@ async function runIn(
   pool: Piscina,
   batch: Batch,
   timeoutMs: number | undefined,
+  isClosing: () => boolean,
 ): Promise<Outcome[]> {
   const abort = new AbortController();
   const timer =
@@ -63,25 +68,22 @@ async function runIn(
     };
     return unpackOutcomes((await pool.run({ ...batch, tasks }, options)) as Uint8Array);
   } catch (error) {
-    throw asDeath(error, abort.signal.aborted ? timeoutMs : undefined);
+    throw asDeath(error, abort.signal.aborted ? timeoutMs : undefined, isClosing());
   } finally {
     clearTimeout(timer);
   }
 }
 
-function asDeath(error: unknown, timeoutMs: number | undefined): unknown {
+function asDeath(error: unknown, timeoutMs: number | undefined, closing: boolean): unknown {
   if (timeoutMs !== undefined) return timedOut(timeoutMs);
   if (!(error instanceof Error)) return error;
   if ((error as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY') {
     return new RunnerDied('memory', 'it ran out of memory');
   }
-  const status = /exit.*?code:? *(\d+)/i.exec(error.message)?.[1];
-  if (status !== undefined) {
-    return new RunnerDied('exit', `it ended its thread with process.exit(${status})`);
-  }
-  return /terminat|destroy/i.test(error.message)
+  // The pool has no codes: what it reports beside these is a thread that ended by itself.
+  return closing
     ? new RunnerDied('aborted', 'it was ended')
-    : error;
+    : new RunnerDied('exit', 'it ended its thread, as process.exit() does');
 }
 
 /** What an attempt that took too long is told. */

@@ -155,8 +155,12 @@ export class WorkerDaemon {
     clearInterval(this.#timer);
     this.#held.close();
     await Promise.all([this.#threads.close(), this.#suspects.close()]);
-    await this.#presence.close();
-    await this.#options.project.connection.flush();
+    // A server that is away must not keep a worker that leaves: its record expires by itself.
+    const farewell = this.#presence.close().then(() => this.#options.project.connection.flush());
+    await Promise.race([
+      farewell.catch(() => undefined),
+      new Promise((resolve) => setTimeout(resolve, farewellMs)),
+    ]);
   }
 
   /** How many parcels this worker wants in its hands: one a thread, and as many as it will start within a moment. */
@@ -476,6 +480,7 @@ export class WorkerDaemon {
 }
 
 const retryDelayMs = 2000;
+const farewellMs = 2000;
 
 const deathNames = { timeout: 'Timeout', memory: 'OutOfMemory', exit: 'Exit' } as const;
 

@@ -38,7 +38,7 @@ async function main(): Promise<void> {
   if (server === undefined) throw new Error('no nats-server to measure with: run "npm run setup"');
   const machine = await describeMachine(server);
   if (!flags.json) console.log(formatMachine(machine));
-  else if (machine.warning !== undefined) console.error(machine.warning);
+  else for (const warning of machine.warnings) console.error(`! ${warning}`);
   const measured = await measureAll(chosen, server.path);
   console.log(
     flags.json
@@ -88,7 +88,7 @@ function formatMachine(machine: Machine): string {
     `${machine.cpu}, ${machine.cores} cores, ${machine.system}`,
     `jugq ${machine.commit}, Node ${machine.node}, nats-server ${machine.natsServer}`,
     machine.store,
-    ...(machine.warning === undefined ? [] : [`! ${machine.warning}`]),
+    ...machine.warnings.map((warning) => `! ${warning}`),
     '',
   ].join('\n');
 }

@@ -1,7 +1,8 @@
 /** The machine and the versions that figures hold for. */
 import { execFile } from 'node:child_process';
-import { statfs } from 'node:fs/promises';
+import { readdir, stat, statfs } from 'node:fs/promises';
 import { availableParallelism, cpus, release, tmpdir, type } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { ServerBinary } from '../../broker/server-binary.ts';
@@ -23,7 +24,8 @@ export interface Machine {
   readonly store: string;
   /** Share of all cores that others used just before. */
   readonly busyBefore: number;
-  readonly warning?: string;
+  /** What makes the figures worthless or misleading. */
+  readonly warnings: readonly string[];
 }
 
 /** Describes the machine, and watches for two seconds whether it is idle. */
@@ -39,9 +41,12 @@ export async function describeMachine(server: ServerBinary): Promise<Machine> {
     commit: await commit(),
     store: `${tmpdir()}, ${await fileSystem(tmpdir())}, file storage with the server's default sync_interval`,
     busyBefore,
-    ...(busyBefore > busyShareMax
-      ? { warning: `other programs use ${percent} % of the processors: the figures are of no use` }
-      : {}),
+    warnings: [
+      ...(busyBefore > busyShareMax
+        ? [`other programs use ${percent} % of the processors: the figures are of no use`]
+        : []),
+      ...((await isBuildOld()) ? ['dist/ is older than the code: run "npm run build"'] : []),
+    ],
   };
 }
 
@@ -60,6 +65,21 @@ function ticks(): { idle: number; total: number } {
     idle: sum(all.map((times) => times.idle)),
     total: sum(all.flatMap((times) => Object.values(times))),
   };
+}
+
+/** What is measured is what was built, and not what the checkout says. */
+async function isBuildOld(): Promise<boolean> {
+  const root = join(import.meta.dirname, '..', '..');
+  const built = await stat(join(root, 'dist', 'cli', 'main.js'));
+  const folders = ['core', 'broker', 'worker', 'cli', 'cli/commands'];
+  const files = await Promise.all(
+    folders.map(async (folder) => {
+      const names = await readdir(join(root, folder));
+      return names.filter((name) => name.endsWith('.ts')).map((name) => join(root, folder, name));
+    }),
+  );
+  const changed = await Promise.all(files.flat().map(async (file) => (await stat(file)).mtimeMs));
+  return Math.max(...changed) > built.mtimeMs;
 }
 
 async function commit(): Promise<string> {

@@ -130,8 +130,7 @@ test.serial('await using closes the connection, and the program ends by itself',
   const seen = await program(
     user,
     `const jug = await connect();
-     const dispose = jug[Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')];
-     await dispose.call(jug);
+     await jug[Symbol.asyncDispose]();
      console.log('"closed"');`,
   );
   t.is(seen, 'closed');

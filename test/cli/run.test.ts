@@ -167,7 +167,9 @@ test.serial('interrupted: what runs is finished and kept, the run cancelled, 130
   const { status, stderr } = await run.finished;
   t.is(status, 130, stderr);
   const summary = await user.json<Summary>('run', 'jugfile.ts', '--json');
-  t.like(summary, { tasks: 5, executed: 3, cached: 2 });
+  // What ran is kept; the worker may have begun another before it heard.
+  t.true(summary.cached >= 2, JSON.stringify(summary));
+  t.is(summary.executed + summary.cached, 5);
   t.deepEqual(repeated(await executions(user)), []);
 });
 

@@ -62,7 +62,7 @@ test.serial(
 );
 
 test.serial(
-  'a server that is killed: its commands say so, and another one takes over',
+  'the run that came first is interrupted: the other completes, nothing runs twice',
   async (t) => {
     await using user = await userDirectory({ 'jugfile.ts': await readJugfile('gated') }, hasty);
     const run = user.start('run', 'jugfile.ts', '-j4');

@@ -86,7 +86,7 @@ test.serial(
       rejects: 'Error: later',
       floats: 'Error: afloat',
       fromTimer: 'Error: tick',
-      exits: 'Exit: it ended its thread with process.exit(7)',
+      exits: 'Exit: it ended its thread, as process.exit() does',
       spins: 'Timeout: it took longer than its timeout of 300 ms',
       fine: 'none',
     });
