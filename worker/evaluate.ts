@@ -28,6 +28,8 @@ export interface EvaluateOptions {
 }
 
 const progressEveryMs = 1000;
+/** Node's own exit status for a top-level await that nothing can settle any more. */
+const unsettledAwait = 13;
 
 /**
  * Evaluates a bundle.
@@ -68,7 +70,7 @@ async function firstReply(
     if (signal?.aborted === true)
       throw new JugqError('INTERRUPTED', `planning ${jugfile} was interrupted`);
     const what =
-      status === 0
+      status === 0 || status === unsettledAwait
         ? 'it waits for something that never comes (a top-level await), or called process.exit(0)'
         : `it ended its process with status ${String(status)}`;
     throw new JugqError(

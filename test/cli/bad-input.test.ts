@@ -2,6 +2,7 @@
 import test, { type ExecutionContext } from 'ava';
 import { connect } from 'nats';
 import { userDirectory, type Finished, type UserDirectory } from '../kit/cli.ts';
+import { eventually } from '../kit/eventually.ts';
 import { projectOn } from '../kit/jugfiles.ts';
 import {
   oldTestServers,
@@ -347,8 +348,9 @@ export const all = [1, 2, 3, 4, 5, 6].map((i) => large(i));
     await limit(120_000);
     const run = other.start('run', 'large.ts', '-j1');
     await run.printed(/trouble: the server does not take results: .*space|maximum bytes/);
-    const status = await other.run('status');
-    t.regex(status.stdout, /^! .*does not take results/m);
+    await eventually('status to say so', async () =>
+      /^! .*does not take results/m.test((await other.run('status')).stdout),
+    );
     await limit(-1);
     const { status: ended, stderr } = await run.finished;
     t.is(ended, 0, stderr);
