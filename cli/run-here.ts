@@ -8,6 +8,8 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { isJugqError } from '../core/errors.ts';
+import type { RunId } from '../core/identifiers.ts';
 import type { RunRecord } from '../core/records.ts';
 import { isInterruption } from './commands/base.ts';
 import {
@@ -61,9 +63,19 @@ async function waitOrCancel(
       request.context.stderr.write(
         'interrupted: finishing what runs; interrupt again to end at once; stored results stay\n',
       );
-      await wishCancelled(session.project, planned.submitted.record.id);
+      await cancelQuietly(session, request, planned.submitted.record.id);
     }
     throw error;
+  }
+}
+
+/** Where the wish cannot be written (the server is full), the interruption is still what ended this command. */
+async function cancelQuietly(session: Session, request: PlanRequest, run: RunId): Promise<void> {
+  try {
+    await wishCancelled(session.project, run);
+  } catch (error) {
+    if (!isJugqError(error)) throw error;
+    request.context.stderr.write(`run ${run} is not cancelled: ${error.message}\n`);
   }
 }
 
