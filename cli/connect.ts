@@ -7,7 +7,8 @@ import { decodeExport, resolveResults, tasksIn } from './find-result.ts';
 import { newestArguments } from './get-result.ts';
 import { loadJugfile } from './load-jugfile.ts';
 import { openSession, type Session } from './session.ts';
-import { loadSettings, type SettingFlags } from './settings.ts';
+import { loadSettings } from './settings.ts';
+import type { SettingFlags } from './settings-table.ts';
 import { submitRun } from './submit-run.ts';
 import { watchRun } from './watch-run.ts';
 

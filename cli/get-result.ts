@@ -63,7 +63,7 @@ export async function newestArguments(
 
 function print(value: unknown, stored: Uint8Array | undefined, output: Output): void {
   const { stdout, stderr } = output.context;
-  const terminal = (stdout as NodeJS.WriteStream).isTTY;
+  const terminal = stdout.isTTY === true;
   switch (output.format ?? (terminal ? 'inspect' : 'json')) {
     case 'cbor':
       stdout.write(stored ?? encodeValue(value));

@@ -71,7 +71,7 @@ function convertObject(value: object, seen: { lossy: boolean }): unknown {
       ...('cause' in value ? { cause: each(value.cause) } : {}),
     };
   }
-  return String(value as URL | RegExp);
+  return (value as URL | RegExp).toString();
 }
 
 /** Keeps a key such as `__proto__` a key. */

@@ -2,7 +2,11 @@
  * jugq: write an ordinary loop, run it on as many machines as there are, never compute or lose the same result twice.
  *
  * This is what `import … from 'jugq'` gives: to a jugfile `task`, to a program `connect` beside it.
+ *
+ * The reference is for compilers that include no types by themselves: without those of Node a `URL` would be unknown,
+ * and every argument of a task function be taken for good in silence.
  */
+/// <reference types="node" preserve="true" />
 export { task } from '../core/task.ts';
 export type { Arg, Task, TaskFunction, TaskOptions, Value } from '../core/task.ts';
 export { hashKey } from '../core/canonical.ts';

@@ -156,7 +156,7 @@ async function waitWithProgress(
   run: RunId,
 ): Promise<RunRecord> {
   const { context, json } = request;
-  const progress = json ? undefined : startProgress(context.stderr as NodeJS.WriteStream);
+  const progress = json ? undefined : startProgress(context.stderr);
   try {
     return await watchRun(session.project, {
       run,

@@ -3,6 +3,7 @@ import { createLogUpdate } from 'log-update';
 import colors from 'picocolors';
 import { formatDuration } from '../core/duration.ts';
 import { addCounts, type Counts, type RunRecord } from '../core/records.ts';
+import type { OutputStream } from './commands/base.ts';
 import type { RunView } from './watch-run.ts';
 
 export interface Progress {
@@ -20,11 +21,11 @@ const redrawEveryMs = 100;
 const loneAfterMs = 3000;
 
 /** A display on the stream: live if it is a terminal. */
-export function startProgress(stream: NodeJS.WriteStream): Progress {
-  return stream.isTTY ? liveProgress(stream) : plainProgress(stream);
+export function startProgress(stream: OutputStream): Progress {
+  return stream.isTTY === true ? liveProgress(stream) : plainProgress(stream);
 }
 
-function liveProgress(stream: NodeJS.WriteStream): Progress {
+function liveProgress(stream: OutputStream): Progress {
   const display = createLogUpdate(stream, { showCursor: true });
   const pace = startPace();
   let last: RunView | undefined;
@@ -50,7 +51,7 @@ function liveProgress(stream: NodeJS.WriteStream): Progress {
   };
 }
 
-function plainProgress(stream: NodeJS.WriteStream): Progress {
+function plainProgress(stream: OutputStream): Progress {
   const pace = startPace();
   let last: RunView | undefined;
   let told = '';

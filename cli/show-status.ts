@@ -59,8 +59,8 @@ export async function showStatus(session: Session, request: StatusRequest): Prom
     stdout.write(`${json ? JSON.stringify(status) : formatStatus(status)}\n`);
     return 0;
   }
-  const live = !json && (stdout as NodeJS.WriteStream).isTTY;
-  const display = live ? createLogUpdate(stdout as NodeJS.WriteStream) : undefined;
+  const live = !json && stdout.isTTY === true;
+  const display = live ? createLogUpdate(stdout) : undefined;
   while (!context.interrupted.aborted) {
     const status = await readStatus(session, request);
     if (display !== undefined) display(formatStatus(status));

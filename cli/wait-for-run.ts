@@ -22,7 +22,7 @@ export async function waitForRun(
   const { context, json, timeoutMs } = options;
   const startedAt = performance.now();
   const { id } = await findRun(session.project, prefix);
-  const progress = json ? undefined : startProgress(context.stderr as NodeJS.WriteStream);
+  const progress = json ? undefined : startProgress(context.stderr);
   const dispatcher = session.startDispatcher(() => undefined);
   try {
     const record = await watchRun(session.project, {

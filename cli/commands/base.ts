@@ -1,11 +1,17 @@
 /** What all commands share: the settings' flags, JSON output, and the way to the server. */
+import type { Writable } from 'node:stream';
 import { Command, Option, type BaseContext } from 'clipanion';
 import { isJugqError, JugqError } from '../../core/errors.ts';
 import type { Session } from '../session.ts';
 import type { LoadedSettings, SettingFlags } from '../settings.ts';
 
+/** Where a command prints to: a terminal, or something that is none. */
+export type OutputStream = Writable & { readonly isTTY?: boolean };
+
 /** Where a command runs. */
 export interface CommandContext extends BaseContext {
+  readonly stdout: OutputStream;
+  readonly stderr: OutputStream;
   readonly cwd: string;
   /** The command line, without the program. */
   readonly argv: readonly string[];
@@ -63,7 +69,7 @@ export abstract class JugqCommand extends Command<CommandContext> {
     };
     return loadSettings({
       flags,
-      env: this.context.env as NodeJS.ProcessEnv,
+      env: this.context.env,
       cwd: this.context.cwd,
     });
   }

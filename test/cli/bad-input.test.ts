@@ -26,6 +26,14 @@ test.after.always(async () => {
   await server[Symbol.asyncDispose]();
 });
 
+/** Six results of some size. */
+const large = `import { task } from 'jugq';
+const large = task(function large(i: number): string {
+  return i.toString().repeat(50_000);
+});
+export const all = [1, 2, 3, 4, 5, 6].map((i) => large(i));
+`;
+
 /** Asserts the status, that nothing is on stdout, that there is one error, and no stack of ours. */
 function refused(
   t: ExecutionContext,
@@ -284,6 +292,15 @@ async function planOn(
   return { ...finished, port: wrong.port };
 }
 
+/** A server with so much room for everything that it stores, which is under this directory. */
+function withSpace({ path }: UserDirectory, maxFileStore: string): TestServerOptions {
+  const store = JSON.stringify(path);
+  return {
+    jetStream: false,
+    config: `jetstream { store_dir: ${store}, max_file_store: ${maxFileStore} }`,
+  };
+}
+
 test.serial('no server at an address: 3, naming the address and where it is from', async (t) => {
   const flagged = await user.run('status', '--server', 'nats://127.0.0.1:1');
   refused(t, flagged, 3);
@@ -322,21 +339,15 @@ for (const { path, version } of tooOld) {
 }
 
 test.serial('no room for streams on the server: 1, one error', async (t) => {
-  const finished = await planOn({ config: 'jetstream { max_file_store: 1 }', jetStream: false });
+  await using place = await userDirectory({});
+  const finished = await planOn(withSpace(place, '1'));
   refused(t, finished, 1);
+  t.regex(finished.stderr, /insufficient resources .*max_file_store of the server\n$/);
 });
 
 test.serial('the results are full (max_bytes): said, and the run goes on with room', async (t) => {
   await using other = await projectOn(server, 'stages', { JUGQ_PROJECT: 'full' });
-  await other.write(
-    'large.ts',
-    `import { task } from 'jugq';
-const large = task(function large(i: number): string {
-  return i.toString().repeat(50_000);
-});
-export const all = [1, 2, 3, 4, 5, 6].map((i) => large(i));
-`,
-  );
+  await other.write('large.ts', large);
   await other.run('status');
   const connection = await connect({ servers: server.url });
   try {
@@ -360,3 +371,22 @@ export const all = [1, 2, 3, 4, 5, 6].map((i) => large(i));
     await connection.close();
   }
 });
+
+test.serial(
+  'the disk limit is reached: run says so, plan ends with 1, run can be ended',
+  async (t) => {
+    await using place = await userDirectory({});
+    await using small = await startServer(withSpace(place, '150KB'));
+    await using other = await projectOn(small, 'stages');
+    await other.write('large.ts', large);
+    const run = other.start('run', 'large.ts', '-j1');
+    await run.printed('trouble: the server does not take results');
+    const planned = await other.run('plan', 'large.ts', 'again');
+    refused(t, planned, 1);
+    t.regex(planned.stderr, /insufficient resources .*max_file_store of the server\n$/);
+    run.process.kill('SIGINT');
+    await run.printed('interrupt again to end at once');
+    run.process.kill('SIGINT');
+    t.is((await run.finished).status, 130, run.output());
+  },
+);

@@ -1,6 +1,6 @@
 /** 32 chains of 8 tasks, declared link by link in a mixed order of the chains. */
 import { appendFileSync } from 'node:fs';
-import { task, type Task } from 'jugq';
+import { task } from 'jugq';
 
 const link = task(function link(chain: number, before: number): number {
   appendFileSync('ran.log', `${chain.toString()} ${before.toString()}\n`);
@@ -9,7 +9,7 @@ const link = task(function link(chain: number, before: number): number {
 
 const chains = Array.from({ length: 32 }, (_, chain) => ({
   chain,
-  end: link(chain, 0) as Task<number>,
+  end: link(chain, 0),
 }));
 for (let round = 1; round < 8; round++) {
   for (const each of chains.toSorted(
