@@ -38,11 +38,18 @@ interface Moment {
   readonly wall: number;
 }
 
+/** The last entry of the key as far as it is known, and when it was learned. */
+interface Seen {
+  readonly revision: number;
+  readonly at: number;
+  readonly held: boolean;
+  readonly value?: Uint8Array | undefined;
+}
+
 export class Lease {
   readonly #options: LeaseOptions;
   readonly #following: Following;
-  /** The last entry of the key as far as it is known, and when it was learned. */
-  #seen = { revision: 0, at: performance.now(), held: false };
+  #seen: Seen = { revision: 0, at: performance.now(), held: false };
   /** Revision of the last write of its own that is known to be stored. */
   #own = 0;
   #epoch = 0;
@@ -122,14 +129,17 @@ export class Lease {
   }
 
   #notice(entry: Entry): void {
-    if (entry.revision === this.#own || entry.revision <= this.#seen.revision) return;
-    const held = entry.value !== undefined;
-    this.#seen = { revision: entry.revision, at: performance.now(), held };
-    if (this.#epoch > 0 && entry.revision > this.#own && !this.#isOwn(entry)) this.#lose();
+    if (entry.revision > this.#seen.revision && entry.revision !== this.#own) this.#learn(entry);
+  }
+
+  #learn({ revision, value }: Entry): void {
+    const held = value !== undefined;
+    this.#seen = { revision, at: performance.now(), held, value };
+    if (this.#epoch > 0 && revision > this.#own && !this.#isOwn({ value })) this.#lose();
     if (!held) this.#schedule(0);
   }
 
-  #isOwn({ value }: Entry): boolean {
+  #isOwn({ value }: Pick<Entry, 'value'>): boolean {
     if (value === undefined) return false;
     try {
       return decodeRecord<LeaseRecord>(value, 'the lease').holder === this.#options.holder;
@@ -172,6 +182,7 @@ export class Lease {
   }
 
   async #acquire(): Promise<void> {
+    if (!(await this.#isUnchanged())) return;
     const sentAt = now();
     const revision = await this.#write(this.#seen.revision);
     if (revision === undefined) {
@@ -201,13 +212,24 @@ export class Lease {
     else this.#lose();
   }
 
+  /**
+   * Whether the entry that has run out is still the last one. Its revision alone does not tell: a bucket that was made
+   * again counts anew, and its first holders may have come to the same number.
+   */
+  async #isUnchanged(): Promise<boolean> {
+    const seen = this.#seen;
+    if (!seen.held) return true;
+    const { known } = await this.#look();
+    return known && this.#seen === seen;
+  }
+
   /** Learns the last entry, if the server says. */
   async #look(): Promise<{ readonly known: boolean; readonly entry?: Entry | undefined }> {
     try {
       const entry = await this.#options.bucket.get(key);
-      if (entry !== undefined) this.#notice(entry);
       // The bucket has tidied the entry away, which no event tells.
-      else this.#seen = { revision: 0, at: performance.now(), held: false };
+      if (entry === undefined) this.#seen = { revision: 0, at: performance.now(), held: false };
+      else if (!isSame(entry, this.#seen)) this.#learn(entry);
       return { known: true, entry };
     } catch {
       // The server is away or refuses: the next turn tries again.
@@ -222,9 +244,11 @@ export class Lease {
       holder: this.#options.holder,
       host: hostname(),
       pid: process.pid,
+      at: new Date().toISOString(),
     };
+    const value = encodeRecord(record);
     try {
-      return await this.#options.bucket.put(key, encodeRecord(record), expected);
+      return await this.#options.bucket.put(key, value, expected);
     } catch {
       // A full or failing server: whoever holds the lease loses it by time, and everybody keeps trying.
       return undefined;
@@ -241,6 +265,11 @@ export class Lease {
     this.#epoch = 0;
     this.#options.onLost();
   }
+}
+
+function isSame(a: Pick<Entry, 'revision' | 'value'>, b: Seen): boolean {
+  if (a.revision !== b.revision) return false;
+  return Buffer.from(a.value ?? []).equals(b.value ?? new Uint8Array());
 }
 
 function now(): Moment {

@@ -69,6 +69,8 @@ export class Puller {
   readonly #names: Names;
   readonly #options: PullOptions;
   readonly #requests = new Set<Request>();
+  /** Not counted on any more, but listened to until the server has dropped them. */
+  readonly #left = new Set<Request>();
   readonly #timer: NodeJS.Timeout;
   readonly #offReconnect: () => void;
   #room = 0;
@@ -94,7 +96,7 @@ export class Puller {
       this.#forgetLost();
     }, 1000).unref();
     this.#offReconnect = onReconnect(connection, () => {
-      for (const each of this.#requests) this.#forget(each);
+      for (const each of this.#requests) this.#leave(each);
       this.#signAt = performance.now();
       this.#prepare();
     });
@@ -179,20 +181,39 @@ export class Puller {
 
   /** 408: expired; 409: consumer or leader gone, or too many ask; 503: nobody there. 100 is a sign of life. */
   #end(request: Request, code: number): void {
-    if (code === 100 || !this.#requests.has(request)) return;
+    if (code === 100) return;
+    if (!this.#requests.has(request)) {
+      this.#drop(request);
+      return;
+    }
     this.#forget(request);
     if (code === 408) this.#ask();
     else this.#prepare();
   }
 
   #forget(request: Request): void {
+    this.#leave(request);
+    this.#drop(request);
+  }
+
+  /**
+   * After a reconnect the server may know the request still, or not: others are sent in its place, and what comes for
+   * it is taken all the same. Nobody else would get it before the ack wait.
+   */
+  #leave(request: Request): void {
     this.#requests.delete(request);
     this.#asked -= request.left;
+    this.#left.add(request);
+  }
+
+  #drop(request: Request): void {
+    this.#left.delete(request);
     request.subscription.unsubscribe();
   }
 
   #forgetLost(): void {
     const before = performance.now() - lostAfterMs;
+    for (const each of this.#left) if (each.sentAt < before) this.#drop(each);
     const lost = [...this.#requests].filter((each) => each.sentAt < before);
     for (const each of lost) this.#forget(each);
     if (lost.length > 0) this.#prepare();

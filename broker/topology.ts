@@ -71,10 +71,13 @@ export function objectStream(name: string): string {
 
 /** How long a worker's record lives without being renewed. */
 export const presenceTtlMs = 30_000;
-/** Only tidies up after a lease: whoever competes for it keeps time itself. */
-const leaseTtlMs = 60_000;
+/**
+ * Only tidies up after a lease: whoever competes for it keeps time itself. Longer than any lease that makes sense, so
+ * that an entry never goes between two renewals.
+ */
+const leaseTtlMs = 86_400_000;
 /** A cluster that starts may take this long to have a leader. */
-const ensureMs = 30_000;
+const ensureMs = 15_000;
 const retryMs = 250;
 /** How often streams are looked for that somebody has deleted. */
 const keepEveryMs = 30_000;
@@ -181,10 +184,15 @@ async function ensureStream(
       return;
     } catch (error) {
       if (error instanceof NatsError && error.api_error?.err_code === streamExists) return;
-      if (!isTransient(error) || performance.now() > until) {
+      if (!(isTransient(error) || isPlacing(error)) || performance.now() > until) {
         throw toJugqError(error, `making the stream ${String(config.name)}`);
       }
     }
     await delay(retryMs);
   }
+}
+
+/** `no suitable peers for placement`: too few servers for the replicas, or a cluster that has not seen all of them yet. */
+function isPlacing(error: unknown): boolean {
+  return error instanceof NatsError && error.api_error?.err_code === 10005;
 }

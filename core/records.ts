@@ -107,6 +107,8 @@ export interface LeaseRecord {
   readonly holder: string;
   readonly host: string;
   readonly pid: number;
+  /** ISO 8601; of this renewal, so that no two of them are the same even where revisions were counted anew. */
+  readonly at: string;
 }
 
 /** Whether a run has come to its end. */

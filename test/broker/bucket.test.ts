@@ -82,6 +82,28 @@ for (const { path, version } of servers) {
     },
   );
 
+  test(
+    name('listed while keys are written again: still in the order of their revisions'),
+    async (t) => {
+      await using server = await startServer({ binary: path });
+      await using project = await openTestProject(server);
+      const { runs } = project;
+      const keys = Array.from({ length: 500 }, (_, i) => `k${i.toString()}`);
+      const write = (): Promise<unknown> =>
+        Promise.all(keys.map((key) => runs.put(key, bytes(key))));
+      await write();
+      for (let round = 0; round < 10; round++) {
+        const [listed] = await Promise.all([runs.list(), write()]);
+        const revisions = listed.map((each) => each.revision);
+        t.deepEqual(
+          revisions,
+          revisions.toSorted((a, b) => a - b),
+        );
+        t.is(new Set(listed.map((each) => each.key)).size, listed.length);
+      }
+    },
+  );
+
   test(name('only markers: the list is empty'), async (t) => {
     await using server = await startServer({ binary: path });
     await using project = await openTestProject(server);

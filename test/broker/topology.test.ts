@@ -135,7 +135,11 @@ for (const { path, version } of servers) {
         openTestProject(first, { ...all, replicas: 3 }),
         openTestProject(second, { ...all, replicas: 3 }),
       ]);
-      const found = await configurations(project.manager);
+      // A server of a cluster lists what the others tell it in time.
+      const found = await eventually('all streams', async () => {
+        const listed = await configurations(project.manager);
+        return listed.size === streams.length && listed;
+      });
       t.deepEqual([...found.keys()].sort(), streams);
       t.deepEqual(new Set([...found.values()].map((each) => each.num_replicas)), new Set([3]));
       const revision = await project.runs.put('a', Uint8Array.of(1), 0);
