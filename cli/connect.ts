@@ -166,6 +166,7 @@ class OpenJug implements Jug {
       cwd: this.#session.cwd,
       args,
       external: this.#session.settings.external,
+      store: this.#session.store,
       onWarning: this.#say,
       onProgress: () => undefined,
     });

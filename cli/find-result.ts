@@ -4,7 +4,7 @@ import { decodeArguments, decodeValue } from '../core/codec.ts';
 import { JugqError } from '../core/errors.ts';
 import { idOf } from '../core/graph.ts';
 import { isTaskId, type TaskId } from '../core/identifiers.ts';
-import type { LoadedJugfile } from './load-jugfile.ts';
+import { requireWhole, type LoadedJugfile } from './load-jugfile.ts';
 
 /** Any value with task ids where tasks were. */
 export class TaskPlace {
@@ -18,9 +18,10 @@ export class TaskPlace {
 /**
  * An export of a jugfile, with a place for each task in it.
  *
- * @throws JugqError `UNKNOWN_EXPORT`, naming those that there are
+ * @throws JugqError `UNKNOWN_EXPORT`, naming those that there are; `PARKED`
  */
 export function exportOf(loaded: LoadedJugfile, name: string): unknown {
+  requireWhole(loaded);
   const found = loaded.exports.get(name);
   if (found === undefined) {
     const names = [...loaded.exports.keys()];

@@ -43,6 +43,7 @@ export async function getExport(
     cwd: session.cwd,
     args: wanted.args.length > 0 ? wanted.args : await newestArguments(session, wanted.jugfile),
     external: session.settings.external,
+    store: session.store,
     onWarning: () => undefined,
     onProgress: (tasks) => stderr.write(`planning: ${tasks.toString()} tasks so far\n`),
     signal: interrupted,

@@ -1,12 +1,12 @@
 /** `jugq plan`: load, submit, and see that somebody carries on. */
-import { isJugqError, JugqError } from '../core/errors.ts';
+import { JugqError } from '../core/errors.ts';
 import { idOf } from '../core/graph.ts';
 import type { RunId } from '../core/identifiers.ts';
 import { isOver, type RunRecord } from '../core/records.ts';
 import { state, type RunProgress } from '../core/run-progress.ts';
+import { carryOut } from './carry-out.ts';
 import type { CommandContext } from './commands/base.ts';
-import { loadJugfile, type LoadedJugfile } from './load-jugfile.ts';
-import { startProgress } from './progress.ts';
+import { openJugfile, type LoadedJugfile, type OpenJugfile } from './load-jugfile.ts';
 import { failuresOf, formatFailures, formatSummary, nothingToRun, summaryOf } from './report.ts';
 import { retryCommand } from './retry-command.ts';
 import { activeRuns, wishCancelled } from './runs.ts';
@@ -27,13 +27,14 @@ export interface PlanRequest {
 /** A dispatcher that has not begun with a run after this long is named as the one that is waited for. */
 const beginMs = 10_000;
 
-/** Loads the jugfile that a request names. */
-export function loadRequested(session: Session, request: PlanRequest): Promise<LoadedJugfile> {
+/** Loads the jugfile that a request names, as far as the stored results go. */
+export function openRequested(session: Session, request: PlanRequest): Promise<OpenJugfile> {
   const { stderr, interrupted } = request.context;
-  return loadJugfile(request.jugfile, {
+  return openJugfile(request.jugfile, {
     cwd: session.cwd,
     args: request.args,
     external: session.settings.external,
+    store: session.store,
     onWarning: (message) => stderr.write(`warning: ${message}\n`),
     onProgress: (tasks) => stderr.write(`planning: ${tasks.toString()} tasks so far\n`),
     signal: interrupted,
@@ -83,30 +84,35 @@ export async function planJugfile(
 ): Promise<number> {
   const { context } = request;
   const startedAt = performance.now();
-  const loaded = await loadRequested(session, request);
-  const submitted = await submitRequested(session, request, loaded);
-  const { id } = submitted.record;
-  if (!request.json) context.stdout.write(`${formatPlanned(submitted)}\n`);
-  if (submitted.complete) {
-    return conclude(session, request, { loaded, record: submitted.record, startedAt });
-  }
-  const dispatcher = session.startDispatcher(() => undefined);
+  const jugfile = await openRequested(session, request);
   try {
-    const record = options.wait
-      ? await waitToEnd(session, request, { loaded, submitted })
-      : await waitForPublished(session, id, context);
-    return await conclude(session, request, { loaded, record, startedAt });
+    const submitted = await submitRequested(session, request, jugfile.loaded);
+    const { record } = submitted;
+    if (!request.json) context.stdout.write(`${formatPlanned(submitted)}\n`);
+    if (submitted.complete)
+      return await conclude(session, request, { loaded: jugfile.loaded, record, startedAt });
+    if (!options.wait) await jugfile.close();
+    const dispatcher = session.startDispatcher(() => undefined);
+    try {
+      const last = options.wait
+        ? await carryOut(session, request, { jugfile, submitted })
+        : await waitForPublished(session, record.id, context);
+      return await conclude(session, request, { loaded: jugfile.loaded, record: last, startedAt });
+    } finally {
+      await dispatcher.stop();
+    }
   } finally {
-    await dispatcher.stop();
+    await jugfile.close();
   }
 }
 
 /** Tells what would run and why, and changes nothing. */
 export async function dryRun(session: Session, request: PlanRequest): Promise<number> {
   const { context } = request;
-  const loaded = await loadRequested(session, request);
+  const jugfile = await openRequested(session, request);
+  await jugfile.close();
   const id = 'DRYRUN' as RunId;
-  const { progress } = await survey(session.project, loaded, {
+  const { progress } = await survey(session.project, jugfile.loaded, {
     id,
     keepFailed: request.keepFailed,
   });
@@ -128,51 +134,6 @@ export async function dryRun(session: Session, request: PlanRequest): Promise<nu
 }
 
 const shownMax = 20;
-
-/** Waits for the end of a run; one that the server has lost is submitted again. */
-export async function waitToEnd(
-  session: Session,
-  request: PlanRequest,
-  planned: { readonly loaded: LoadedJugfile; readonly submitted: Submitted },
-): Promise<RunRecord> {
-  let { record } = planned.submitted;
-  while (!isOver(record.state)) {
-    try {
-      return await waitWithProgress(session, request, record.id);
-    } catch (error) {
-      if (!isJugqError(error, 'UNKNOWN_RUN') || error.fields['lost'] !== true) throw error;
-      request.context.stderr.write('the server came back without the run: planning it again\n');
-      await session.restore();
-      ({ record } = await submitRun(session.project, planned.loaded, request));
-    }
-  }
-  return record;
-}
-
-/** Waits for the end of a run with a live display. */
-async function waitWithProgress(
-  session: Session,
-  request: PlanRequest,
-  run: RunId,
-): Promise<RunRecord> {
-  const { context, json } = request;
-  const progress = json ? undefined : startProgress(context.stderr);
-  try {
-    return await watchRun(session.project, {
-      run,
-      signal: context.interrupted,
-      onChange: (view) => {
-        progress?.update(view);
-        if (json)
-          context.stdout.write(
-            `${JSON.stringify({ kind: 'progress', ...view.record.functions })}\n`,
-          );
-      },
-    });
-  } finally {
-    progress?.end();
-  }
-}
 
 /** Prints the end of a run and gives the exit status. */
 export async function conclude(

@@ -12,17 +12,12 @@ import { isJugqError } from '../core/errors.ts';
 import type { RunId } from '../core/identifiers.ts';
 import type { RunRecord } from '../core/records.ts';
 import { isInterruption } from './commands/base.ts';
-import {
-  conclude,
-  loadRequested,
-  submitRequested,
-  waitToEnd,
-  type PlanRequest,
-} from './plan-jugfile.ts';
+import { carryOut } from './carry-out.ts';
+import { conclude, openRequested, submitRequested, type PlanRequest } from './plan-jugfile.ts';
 import { nothingToRun } from './report.ts';
 import { wishCancelled } from './runs.ts';
 import type { Session } from './session.ts';
-import type { LoadedJugfile } from './load-jugfile.ts';
+import type { OpenJugfile } from './load-jugfile.ts';
 import type { Submitted } from './submit-run.ts';
 
 /** Plans and executes until nothing is left to do. */
@@ -32,32 +27,45 @@ export async function runHere(session: Session, request: PlanRequest): Promise<n
   // At once: what is cancelled only in a moment must not be begun meanwhile.
   request.context.interrupted.addEventListener('abort', () => void worker.stop(), { once: true });
   try {
-    const loaded = await loadRequested(session, request);
-    const submitted = await submitRequested(session, request, loaded);
-    if (submitted.complete) {
-      if (!request.json) request.context.stderr.write(`${nothingToRun(submitted.record)}\n`);
-      return await conclude(session, request, { loaded, record: submitted.record, startedAt });
-    }
-    const dispatcher = session.startDispatcher(() => undefined);
+    const jugfile = await openRequested(session, request);
     try {
-      const record = await waitOrCancel(session, request, { loaded, submitted });
-      return await conclude(session, request, { loaded, record, startedAt });
+      return await runJugfile(session, request, { jugfile, startedAt });
     } finally {
-      await dispatcher.stop();
+      await jugfile.close();
     }
   } finally {
     await worker.stop();
   }
 }
 
-/** Whoever interrupts `run` wants it to stop: its run is cancelled, its results stay. */
-async function waitOrCancel(
+async function runJugfile(
   session: Session,
   request: PlanRequest,
-  planned: { readonly loaded: LoadedJugfile; readonly submitted: Submitted },
+  { jugfile, startedAt }: { readonly jugfile: OpenJugfile; readonly startedAt: number },
+): Promise<number> {
+  const submitted = await submitRequested(session, request, jugfile.loaded);
+  if (submitted.complete) {
+    if (!request.json) request.context.stderr.write(`${nothingToRun(submitted.record)}\n`);
+    const { record } = submitted;
+    return conclude(session, request, { loaded: jugfile.loaded, record, startedAt });
+  }
+  const dispatcher = session.startDispatcher(() => undefined);
+  try {
+    const record = await carryOutOrCancel(session, request, { jugfile, submitted });
+    return await conclude(session, request, { loaded: jugfile.loaded, record, startedAt });
+  } finally {
+    await dispatcher.stop();
+  }
+}
+
+/** Whoever interrupts `run` wants it to stop: its run is cancelled, its results stay. */
+async function carryOutOrCancel(
+  session: Session,
+  request: PlanRequest,
+  planned: { readonly jugfile: OpenJugfile; readonly submitted: Submitted },
 ): Promise<RunRecord> {
   try {
-    return await waitToEnd(session, request, planned);
+    return await carryOut(session, request, planned);
   } catch (error) {
     if (isInterruption(error)) {
       request.context.stderr.write(

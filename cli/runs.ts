@@ -71,6 +71,35 @@ export async function findRun(
 }
 
 /**
+ * Changes the record of a run, whatever the dispatcher writes meanwhile.
+ *
+ * @param change - gives the record to be written, or undefined to leave it as it is
+ * @returns the record written; undefined if it was left, or is gone
+ */
+export async function updateRun(
+  project: OpenProject,
+  id: RunId,
+  change: (record: RunRecord) => RunRecord | undefined,
+): Promise<RunRecord | undefined> {
+  for (;;) {
+    const entry = await project.runs.get(id);
+    const known = entry && readRun(entry);
+    const next = known && change(known);
+    if (entry === undefined || next === undefined) return undefined;
+    const written = await project.runs.put(id, encodeRecord(next), entry.revision);
+    if (written !== undefined) return next;
+  }
+}
+
+/** Ends a run whose planning cannot go on, and says why. */
+export async function failRun(project: OpenProject, id: RunId, note: string): Promise<void> {
+  const endedAt = new Date().toISOString();
+  await updateRun(project, id, (record) =>
+    isOver(record.state) ? undefined : { ...record, state: 'failed', note, endedAt },
+  );
+}
+
+/**
  * Asks for a run to be cancelled: the dispatcher withdraws what is queued for it alone; results stay.
  *
  * The wish has a key of its own, so that it never competes with the dispatcher for the record.

@@ -5,8 +5,11 @@ import { ensurePrivateServer, privateDirectory, stillThere } from '../broker/pri
 import { closeProject, openProject, type OpenProject } from '../broker/project.ts';
 import { ensureTopology } from '../broker/topology.ts';
 import { DispatcherHost } from '../worker/dispatcher-host.ts';
+import type { ResultStore } from '../worker/evaluate.ts';
+import { resultStore } from '../worker/result-store.ts';
 import type { Trace } from '../worker/trace.ts';
 import type { LoadedSettings, Settings } from './settings.ts';
+import { startReplanner } from './replan-run.ts';
 import { environmentName, type SettingKey } from './settings-table.ts';
 
 export interface Session {
@@ -19,6 +22,8 @@ export interface Session {
   readonly serverName: string;
   /** What makes a child process find the same server and project. */
   readonly childEnvironment: Readonly<Record<string, string | undefined>>;
+  /** What evaluations of jugfiles may ask of the stored results. */
+  readonly store: ResultStore;
   /** Makes streams and buckets that have gone. */
   restore(): Promise<void>;
   /** Makes this process a candidate for the dispatcher's role. */
@@ -53,17 +58,19 @@ export async function openSession(
       ? await connectNamed({ ...settings.connection, name }, onNotice)
       : await connectPrivate(name, options, onNotice);
   const project = await openProject(nats, settings);
-  return {
+  const session: Session = {
     settings,
     cwd: options.cwd,
     project,
     connection,
     serverName: nats.getServer(),
     childEnvironment: childEnvironment(settings),
+    store: resultStore(project, `planner-${hostname()}-${process.pid.toString()}`),
     restore: () => ensureTopology(project.manager, project.names, settings.replicas),
-    startDispatcher: (trace) => startDispatcher(settings, connection, trace),
+    startDispatcher: (trace) => startDispatcher(session, trace),
     close: () => closeProject(project),
   };
+  return session;
 }
 
 interface Connected {
@@ -125,13 +132,12 @@ function childEnvironment(settings: Settings): Record<string, string | undefined
   );
 }
 
-function startDispatcher(
-  settings: Settings,
-  connection: ConnectionSettings,
-  trace: Trace,
-): DispatcherHost {
+/** Whoever dispatches also plans on what is parked and has no planner any more. */
+function startDispatcher(session: Session, trace: Trace): { stop(): Promise<void> } {
+  const { settings, connection } = session;
+  const replanner = startReplanner(session, trace);
   const holder = `${hostname()}-${process.pid.toString()}-${Math.random().toString(36).slice(2, 8)}`;
-  return new DispatcherHost(
+  const host = new DispatcherHost(
     {
       connection: { ...connection, name: `jugq dispatcher ${holder}` },
       project: settings.project,
@@ -140,6 +146,15 @@ function startDispatcher(
       leaseMs: settings.lease,
       sweepMs: settings.ackWait,
     },
-    trace,
+    (event) => {
+      replanner.see(event);
+      trace(event);
+    },
   );
+  return {
+    async stop() {
+      await replanner.stop();
+      await host.stop();
+    },
+  };
 }

@@ -139,6 +139,7 @@ async function surveyJugfile(
     cwd: session.cwd,
     args: request.args.length > 0 ? request.args : await newestArguments(session, jugfile),
     external: session.settings.external,
+    store: session.store,
     onWarning: () => undefined,
     onProgress: (tasks) => stderr.write(`planning: ${tasks.toString()} tasks so far\n`),
     signal: interrupted,

@@ -8,16 +8,17 @@ import { JugqError } from '../core/errors.ts';
 import { argumentsOf, TaskIndex, type Graph } from '../core/graph.ts';
 import type { RunId, TaskId } from '../core/identifiers.ts';
 import { encodePlan, type SpilledArgument } from '../core/plan-format.ts';
-import { encodeRecord, noCounts, recordFormat, type RunRecord } from '../core/records.ts';
+import { encodeRecord, isOver, noCounts, recordFormat, type RunRecord } from '../core/records.ts';
 import {
+  conclusion,
   countsByFunction,
   executedAndCached,
-  isComplete,
   startRun,
   type KnownFailure,
   type RunProgress,
 } from '../core/run-progress.ts';
 import type { LoadedJugfile } from './load-jugfile.ts';
+import { updateRun } from './runs.ts';
 
 /** What planning found and did. */
 export interface Submitted {
@@ -43,7 +44,7 @@ const inlineArgumentsMax = 64 * 1024;
  */
 export async function survey(
   project: OpenProject,
-  loaded: LoadedJugfile,
+  loaded: Planned,
   run: { readonly id: RunId; readonly keepFailed: boolean },
 ): Promise<{ progress: RunProgress; failed: ReadonlyMap<TaskId, KnownFailure> }> {
   const { graph, bundle } = loaded;
@@ -54,7 +55,8 @@ export async function survey(
   const standing = run.keepFailed
     ? [...failed].map(([id, failure]) => [index.find(id), failure] as const)
     : [];
-  const plan = { graph, code: bundle.digest, spilled: new Map<number, SpilledArgument>() };
+  const spilled = new Map<number, SpilledArgument>();
+  const plan = { graph, code: bundle.digest, spilled, open: loaded.open, waits: loaded.waits };
   const progress = startRun({ id: run.id, plan, basis }, results, standing, () => 1);
   return { progress, failed };
 }
@@ -78,17 +80,20 @@ export async function submitRun(
     id,
     keepFailed: options.keepFailed,
   });
-  const complete = isComplete(progress);
+  const end = conclusion(progress);
+  const complete = end === 'finished' || end === 'failed';
   if (!options.keepFailed) await clearFailures(project, failed);
-  if (!complete) await storePlan(project, loaded, id);
-  const known = executedAndCached(progress);
+  // Also of a run with nothing to do: which results belong to a jugfile is known from its newest plan.
+  const plan = await storePlan(project, loaded, { id, step: 1 });
   const record: RunRecord = {
     ...planning,
-    state: complete ? 'finished' : 'running',
+    plan,
+    ...described(loaded, progress),
+    state: complete ? end : loaded.waits.length > 0 ? 'parked' : 'running',
+    step: 1,
     basis: progress.basis,
-    functions: countsByFunction(progress),
-    cached: known.cached,
-    ...(complete ? { endedAt: new Date().toISOString() } : { plan: id }),
+    cached: executedAndCached(progress).cached,
+    ...(complete ? { endedAt: new Date().toISOString() } : {}),
   };
   const written = await project.runs.put(id, encodeRecord(record), revision);
   if (written === undefined) {
@@ -98,6 +103,48 @@ export async function submitRun(
     );
   }
   return { record, progress, complete };
+}
+
+/**
+ * Submits what planning has added to a run since it was parked.
+ *
+ * @returns the record; undefined if somebody else has planned the run on, or it has ended
+ * @throws JugqError `SERVER_FULL`, `SERVER_FAILED`
+ */
+export async function submitNext(
+  project: OpenProject,
+  loaded: Planned,
+  { id, step, basis }: RunRecord,
+): Promise<RunRecord | undefined> {
+  const next = step + 1;
+  const { progress } = await survey(project, loaded, { id, keepFailed: true });
+  const plan = await storePlan(project, loaded, { id, step: next });
+  const facts = described(loaded, { ...progress, basis });
+  return updateRun(project, id, (record) => {
+    if (record.step !== step || isOver(record.state)) return undefined;
+    const { waits: _before, awake: _then, ...rest } = record;
+    const state = loaded.waits.length > 0 ? 'parked' : 'running';
+    return { ...rest, ...facts, state, plan, step: next };
+  });
+}
+
+/** What a jugfile declares, as far as it is to be submitted. */
+export type Planned = Pick<LoadedJugfile, 'graph' | 'open' | 'waits'> & {
+  /** `code` is undefined where the bundle is on the server already. */
+  readonly bundle: { readonly digest: string; readonly code: string | undefined };
+};
+
+/** What a record says of the plan. */
+function described(
+  { graph, waits }: Planned,
+  progress: RunProgress,
+): Pick<RunRecord, 'functions' | 'fingerprints' | 'waits'> {
+  const [wait] = waits;
+  return {
+    functions: countsByFunction(progress),
+    fingerprints: Object.fromEntries(graph.functions.map((each) => [each.name, each.fingerprint])),
+    ...(wait === undefined ? {} : { waits: wait.place }),
+  };
 }
 
 function firstRecord(id: RunId, loaded: LoadedJugfile): RunRecord {
@@ -111,11 +158,10 @@ function firstRecord(id: RunId, loaded: LoadedJugfile): RunRecord {
     pid: process.pid,
     plannedAt: new Date().toISOString(),
     code: loaded.bundle.digest,
+    step: 0,
     basis: 0,
     functions: Object.fromEntries(loaded.graph.functions.map((each) => [each.name, noCounts()])),
-    fingerprints: Object.fromEntries(
-      loaded.graph.functions.map((each) => [each.name, each.fingerprint]),
-    ),
+    fingerprints: {},
     executed: 0,
     cached: 0,
     published: 0,
@@ -143,19 +189,26 @@ async function clearFailures(
   );
 }
 
-async function storePlan(project: OpenProject, loaded: LoadedJugfile, id: RunId): Promise<void> {
-  const { bundle } = loaded;
+/** @returns the name that it is stored by */
+async function storePlan(
+  project: OpenProject,
+  { graph, open, waits, bundle }: Planned,
+  { id, step }: { readonly id: RunId; readonly step: number },
+): Promise<string> {
   const [spilled] = await Promise.all([
-    spillArguments(project, loaded.graph),
+    spillArguments(project, graph),
     project.code
       .has(bundle.digest)
       .then((there) =>
-        there
+        there || bundle.code === undefined
           ? undefined
           : project.code.put(bundle.digest, [new TextEncoder().encode(bundle.code)]),
       ),
   ]);
-  await project.plans.put(id, encodePlan({ graph: loaded.graph, code: bundle.digest, spilled }));
+  const name = `${id}.${step.toString()}`;
+  const plan = encodePlan({ graph, code: bundle.digest, spilled, open, waits });
+  await project.plans.put(name, plan);
+  return name;
 }
 
 /** Blobs are named by content: arguments that are planned again are not stored again. */

@@ -78,7 +78,9 @@ export type Instruction =
       readonly kind: 'complete';
       readonly run: RunProgress;
       readonly outcome: 'finished' | 'failed';
-    };
+    }
+  /** What planning waits for is there, or a compound's result is not there any more: somebody must plan on. */
+  | { readonly kind: 'plan-on'; readonly run: RunProgress };
 
 /** Nothing to do and nothing known. */
 export function startDispatch(): DispatchState {

@@ -37,10 +37,9 @@ import {
 } from './ledger.ts';
 import { noteDuration, publishReady } from './publish-ready.ts';
 import {
-  countIn,
+  conclusion,
   fact,
   holds,
-  isComplete,
   isOvertaken,
   learnFailure,
   learnResult,
@@ -90,7 +89,7 @@ export function apply(
     if (parcelAt(state, place).length > 0) out.push({ kind: 'withdraw', ...place });
   }
   publishReady(state, now, out);
-  removeComplete(state, out);
+  conclude(state, out);
   return out;
 }
 
@@ -164,6 +163,8 @@ function take(state: DispatchState, event: DispatchEvent, now: number, decided: 
 const refusedPauseMs = 1000;
 
 function addRun(state: DispatchState, run: RunProgress, { instructions }: Decided): void {
+  // Planned on: the same run with more tasks. What is queued for it stays.
+  removeRun(state, run.id);
   for (const other of state.runs) share(run, other);
   const older = state.runs.findIndex((each) => each.id > run.id);
   state.runs.splice(older === -1 ? state.runs.length : older, 0, run);
@@ -358,10 +359,16 @@ function withdraw(decided: Decided, { head, queue }: MessagePlace): void {
   decided.withdraw.set(messageKey(place), place);
 }
 
-function removeComplete(state: DispatchState, out: Instruction[]): void {
-  for (const run of state.runs.filter(isComplete)) {
-    state.runs.splice(state.runs.indexOf(run), 1);
-    const failed = countIn(run, states.failed) > 0;
-    out.push({ kind: 'complete', run, outcome: failed ? 'failed' : 'finished' });
+function conclude(state: DispatchState, out: Instruction[]): void {
+  for (const run of [...state.runs]) {
+    const outcome = conclusion(run);
+    if (outcome === undefined) continue;
+    if (outcome !== 'plan-on') {
+      removeRun(state, run.id);
+      out.push({ kind: 'complete', run, outcome });
+    } else if (!run.awake) {
+      run.awake = true;
+      out.push({ kind: 'plan-on', run });
+    }
   }
 }

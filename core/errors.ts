@@ -23,6 +23,7 @@ export type ErrorCode =
   | 'UNKNOWN_RUN'
   | 'AMBIGUOUS_ID'
   | 'RESULT_MISSING'
+  | 'PARKED'
   | 'RUN_FAILED'
   | 'TIMED_OUT'
   | 'INTERRUPTED'

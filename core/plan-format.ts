@@ -17,12 +17,24 @@ export interface SpilledArgument {
   readonly digest: string;
 }
 
+/** Something that planning waits for before it goes on. */
+export interface PlanWait {
+  /** Where in the jugfile, for people. */
+  readonly place: string;
+  /** Positions of the tasks that must be finished; or how many from the first on, for a barrier. */
+  readonly tasks: readonly number[] | number;
+}
+
 /** What a run stores and a dispatcher reads. */
 export interface Plan {
   readonly graph: Graph;
   /** Digest of the bundle that declares the tasks. */
   readonly code: string;
   readonly spilled: SpilledArguments;
+  /** Compounds whose inner tasks are not in the graph: they have a result, or planning is not yet done with them. */
+  readonly open: readonly number[];
+  /** Planning goes on when one of these has come to its end; none: the plan is whole. */
+  readonly waits: readonly PlanWait[];
 }
 
 interface Head {
@@ -31,6 +43,8 @@ interface Head {
   readonly count: number;
   readonly functions: readonly FunctionFacts[];
   readonly spilled: readonly (readonly [number, SpilledArgument])[];
+  readonly open: readonly number[];
+  readonly waits: readonly PlanWait[];
   /** Bytes of each section, in the order of `sections`. */
   readonly lengths: readonly number[];
 }
@@ -52,6 +66,8 @@ export function encodePlan(plan: Plan): Uint8Array[] {
     count: graph.count,
     functions: graph.functions,
     spilled: [...plan.spilled],
+    open: plan.open,
+    waits: plan.waits,
     lengths: sections.map((each) => each.length),
   };
   const headBytes = new TextEncoder().encode(JSON.stringify(head));
@@ -94,7 +110,8 @@ export function decodePlan(bytes: Uint8Array): Plan {
     argumentStart: words(argumentStart, head.count + 1),
     argumentBytes,
   };
-  return { graph, code: head.code, spilled: new Map(head.spilled) };
+  const { code, open, waits } = head;
+  return { graph, code, spilled: new Map(head.spilled), open, waits };
 }
 
 /** The numbers of a section, as many as there must be. */
@@ -113,7 +130,8 @@ function parseHead(text: string): Head {
   }
   if (head === null || typeof head !== 'object' || !('format' in head)) throw corrupt();
   requireFormat(head.format, planFormat, 'a plan');
-  if (!Array.isArray(head.lengths) || !Array.isArray(head.spilled)) throw corrupt();
+  const lists = [head.lengths, head.spilled, head.open, head.waits];
+  if (!lists.every((each) => Array.isArray(each))) throw corrupt();
   return head;
 }
 

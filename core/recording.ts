@@ -8,7 +8,8 @@ import { toBase32 } from './base32.ts';
 import { hashTask, type Identify } from './canonical.ts';
 import { encodeArguments } from './codec.ts';
 import { JugqError, invariant } from './errors.ts';
-import type { FunctionFacts, Graph } from './graph.ts';
+import { argumentsOf, row, type FunctionFacts, type Graph } from './graph.ts';
+import { rearrange, topologicalOrder } from './graph-order.ts';
 import { GrowingBytes, GrowingUint32 } from './growing.ts';
 import { HashIndex, hashBytes, wordsPerHash } from './hash-index.ts';
 import { taskId, type TaskId } from './identifiers.ts';
@@ -21,13 +22,33 @@ import {
   type Recorder,
 } from './task.ts';
 
+/** Values with references in them, as they travel. */
+export interface Written {
+  readonly bytes: Uint8Array;
+  /** Positions of the tasks, in the order of the references' numbers. */
+  readonly dependencies: readonly number[];
+}
+
+/** A graph of what was declared so far. */
+export interface Snapshot {
+  readonly graph: Graph;
+  /** Compounds in the graph of which it is not known, or not needed, what they are made of. */
+  readonly open: readonly number[];
+  /** Whether tasks stand in the graph in another order than they were declared in. */
+  readonly isMoved: boolean;
+  /** Where a task of the recording stands in the graph. */
+  readonly positionOf: (position: number) => number;
+}
+
+const noBytes = new Uint8Array();
+
 /** What stands in encoded arguments for a task (its place among the dependencies) or a task function (its name). */
 export type Reference = number | string;
 
 export class Recording implements Recorder, Evaluation {
   readonly definitions = new Map<string, Definition>();
   readonly recorder = this;
-  readonly #positionOfFunction = new Map<Definition['run'], number>();
+  readonly #positionOfFunction = new Map<Definition['source'], number>();
   readonly #functions: Definition[] = [];
   readonly #index = new HashIndex();
   readonly #hashes = new GrowingUint32();
@@ -36,6 +57,8 @@ export class Recording implements Recorder, Evaluation {
   readonly #dependencies = new GrowingUint32();
   readonly #argumentStart = new GrowingUint32();
   readonly #argumentBytes = new GrowingBytes();
+  /** Compounds by position: what they are made of, or undefined while that is not known or not needed. */
+  readonly #compounds = new Map<number, Written | undefined>();
   readonly #progress: Int32Array;
 
   /** @param progress - its first number is kept at the count of tasks, for whoever watches from another thread */
@@ -55,13 +78,68 @@ export class Recording implements Recorder, Evaluation {
   }
 
   declare(definition: Definition, args: readonly unknown[]): Declared {
-    const hash = hashTask(definition.name, definition.version, args, this.#identify);
-    const words = toWords(hash);
+    const words = this.#hash(definition, args);
     const known = this.#index.find(this.#hashes.numbers, words);
     if (known !== -1) return new DeclaredTask(this, known);
+    const written = this.write(args);
+    return new DeclaredTask(this, this.#append(definition, words, written));
+  }
+
+  /**
+   * Writes a compound down, of which nothing but its identity is known yet.
+   *
+   * @returns the task, and whether it is the first call of it
+   */
+  declareCompound(
+    definition: Definition,
+    args: readonly unknown[],
+  ): { readonly declared: Declared; readonly isNew: boolean } {
+    const words = this.#hash(definition, args);
+    const known = this.#index.find(this.#hashes.numbers, words);
+    if (known !== -1) return { declared: new DeclaredTask(this, known), isNew: false };
+    const position = this.#append(definition, words, { bytes: noBytes, dependencies: [] });
+    this.#compounds.set(position, undefined);
+    return { declared: new DeclaredTask(this, position), isNew: true };
+  }
+
+  /** Writes down what a compound is made of. */
+  fillCompound({ position }: Declared, structure: unknown): void {
+    this.#compounds.set(position, this.write([structure]));
+  }
+
+  /**
+   * Values as a worker gets them: CBOR with references to the tasks in them, and the positions of those.
+   *
+   * @throws JugqError `VALUE_NOT_STORABLE`
+   */
+  write(args: readonly unknown[]): Written {
     const places = new Map<number, number>();
     const bytes = encodeArguments(args, (value) => this.#refer(value, places));
-    return new DeclaredTask(this, this.#append(definition, words, places.keys(), bytes));
+    return { bytes, dependencies: [...places.keys()] };
+  }
+
+  /** A chain of tasks may be longer than the stack is deep. */
+  #declareLate(handle: TaskHandle): void {
+    const path = [handle];
+    for (let last = path.at(-1); last !== undefined; last = path.at(-1)) {
+      const before = undeclaredIn(last.undeclared ?? []);
+      if (before.length > 0) {
+        path.push(...before);
+      } else {
+        last.declareIn(this);
+        path.pop();
+      }
+    }
+  }
+
+  /** The id of a call that is no task of the graph. */
+  idOfCall(call: {
+    readonly name: string;
+    readonly version: number | string | undefined;
+    readonly args: readonly unknown[];
+  }): TaskId {
+    const hash = hashTask(call.name, call.version, call.args, this.#identify);
+    return taskId(call.name, toBase32(hash));
   }
 
   /** The id of the task at this position. */
@@ -72,9 +150,13 @@ export class Recording implements Recorder, Evaluation {
     return taskId(definition.name, toBase32(new Uint8Array(buffer), position * hashBytes));
   }
 
-  /** The finished graph. Its fingerprints are empty: whoever has the sources fills them in. */
-  graph(): Graph {
-    return {
+  /**
+   * What was declared so far. Its fingerprints are empty: whoever has the sources fills them in.
+   *
+   * @throws JugqError `JUGFILE_THREW` if a compound consists of itself
+   */
+  snapshot(): Snapshot {
+    const graph: Graph = {
       count: this.count,
       functions: this.#functions.map(facts),
       hashes: this.#hashes.toArray(),
@@ -83,14 +165,37 @@ export class Recording implements Recorder, Evaluation {
       argumentStart: this.#argumentStart.toArray(),
       argumentBytes: this.#argumentBytes.toArray(),
     };
+    const open = [...this.#compounds].flatMap(([at, made]) => (made === undefined ? [at] : []));
+    if (this.#compounds.size === open.length)
+      return { graph, open, isMoved: false, positionOf: (at) => at };
+    return this.#withCompounds(graph, open);
   }
 
-  #append(
-    definition: Definition,
-    words: Uint32Array,
-    dependencies: Iterable<number>,
-    bytes: Uint8Array,
-  ): number {
+  /** A compound is made of tasks that were declared after it: it moves behind them. */
+  #withCompounds(graph: Graph, open: readonly number[]): Snapshot {
+    const dependencies = (task: number): ArrayLike<number> =>
+      this.#compounds.get(task)?.dependencies ?? row(graph.dependencies, task);
+    const bytes = (task: number): Uint8Array =>
+      this.#compounds.get(task)?.bytes ?? argumentsOf(graph, task);
+    const order = topologicalOrder(graph.count, dependencies);
+    if (!(order instanceof Uint32Array)) {
+      throw new JugqError(
+        'JUGFILE_THREW',
+        `the compound ${this.idAt(order.inCircle)} consists of itself: let the inner call have other arguments`,
+      );
+    }
+    const moved = rearrange(graph, { order, dependencies, bytes });
+    const place = new Uint32Array(graph.count);
+    order.forEach((task, at) => (place[task] = at));
+    const positionOf = (task: number): number => place[task] ?? task;
+    return { graph: moved, open: open.map(positionOf), isMoved: true, positionOf };
+  }
+
+  #hash(definition: Definition, args: readonly unknown[]): Uint32Array {
+    return toWords(hashTask(definition.name, definition.version, args, this.#identify));
+  }
+
+  #append(definition: Definition, words: Uint32Array, { dependencies, bytes }: Written): number {
     const position = this.count;
     if (this.#argumentBytes.length + bytes.length > 0xffff_ffff) {
       throw new JugqError(
@@ -110,14 +215,15 @@ export class Recording implements Recorder, Evaluation {
   }
 
   #functionPosition(definition: Definition): number {
-    const known = this.#positionOfFunction.get(definition.run);
+    const known = this.#positionOfFunction.get(definition.source);
     if (known !== undefined) return known;
-    this.#positionOfFunction.set(definition.run, this.#functions.length);
+    this.#positionOfFunction.set(definition.source, this.#functions.length);
     return this.#functions.push(definition) - 1;
   }
 
   #refer(value: object, places: Map<number, number>): Reference | undefined {
     if (!(value instanceof TaskHandle)) return definitionOf(value)?.name;
+    if (value.undeclared !== undefined) this.#declareLate(value);
     const { position } = value.declared;
     invariant(position < this.count, `task ${value.id} is not of this recording`);
     const place = places.get(position) ?? places.size;
@@ -126,10 +232,24 @@ export class Recording implements Recorder, Evaluation {
   }
 
   readonly #identify: Identify = (value) => {
-    if (value instanceof TaskHandle) return { kind: 'task', id: value.id };
+    if (value instanceof TaskHandle) {
+      if (value.undeclared !== undefined) this.#declareLate(value);
+      return { kind: 'task', id: value.id };
+    }
     const definition = definitionOf(value);
     return definition && { kind: 'function', name: definition.name };
   };
+}
+
+/** Tasks in a structure that were called where there was no recording. */
+function undeclaredIn(values: readonly unknown[]): TaskHandle[] {
+  const found: TaskHandle[] = [];
+  encodeArguments(values, (value) => {
+    if (!(value instanceof TaskHandle)) return definitionOf(value)?.name;
+    if (value.undeclared !== undefined) found.push(value);
+    return 0;
+  });
+  return found;
 }
 
 const wordsScratch = new Uint32Array(wordsPerHash);

@@ -37,6 +37,12 @@ export interface RunRecord {
   readonly code: string;
   /** Name of the stored plan; absent while planning. */
   readonly plan?: string;
+  /** How often a plan was stored: each time that planning stopped to wait for a value, and at its end. */
+  readonly step: number;
+  /** What planning waits for, for people; absent when the plan is whole. */
+  readonly waits?: string;
+  /** The step after which planning can go on, because what it waits for is there. */
+  readonly awake?: number;
   /** Last revision of the results when the run was planned: a later result was executed, an earlier one was there. */
   readonly basis: number;
   /** By function; `running` is 0 here, workers report it. */

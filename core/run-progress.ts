@@ -45,6 +45,8 @@ export const fact = {
   queued: 8,
   /** The user asked for its result (and not only for something that depends on it). */
   wanted: 16,
+  /** A compound that is not expanded: what it is made of is not in the graph. */
+  open: 32,
 } as const;
 
 /** What is known of the failure record of a task. */
@@ -81,6 +83,10 @@ export interface RunProgress {
   readonly counts: Int32Array;
   /** Tasks that left the state `queued` by a change elsewhere; the dispatcher empties it. */
   readonly unqueued: number[];
+  /** Of each wait of the plan, how many of its tasks were seen finished, in their order. */
+  readonly waited: Uint32Array;
+  /** It was told that planning can go on. */
+  awake: boolean;
 }
 
 /** What the buckets hold of one task when a run is loaded. */
@@ -121,7 +127,10 @@ export function startRun(
     delayed: new Set(),
     counts: new Int32Array(graph.functions.length * stateCount),
     unqueued: [],
+    waited: new Uint32Array(run.plan.waits.length),
+    awake: false,
   };
+  for (const task of run.plan.open) setBit(progress, task, fact.open, true);
   for (const { task, revision, present } of results) {
     progress.revision[task] = revision;
     if (present) setBit(progress, task, fact.hasResult, true);
@@ -204,10 +213,33 @@ export function countIn(run: RunProgress, wanted: number): number {
   return sum;
 }
 
-/** Whether nothing is left that could still run. */
-export function isComplete(run: RunProgress): boolean {
-  const { waiting, ready, queued, delayed } = state;
-  return [waiting, ready, queued, delayed].every((each) => countIn(run, each) === 0);
+/**
+ * What is to be done with a run when nothing else is: it has come to its end, or its planning must go on.
+ *
+ * When nothing is ready, queued or delayed, whatever still waits does so behind an open compound.
+ */
+export function conclusion(run: RunProgress): 'finished' | 'failed' | 'plan-on' | undefined {
+  const { waits } = run.plan;
+  if (waits.some((_, wait) => isMet(run, wait))) return 'plan-on';
+  const { waiting, ready, queued, delayed, failed } = state;
+  if ([ready, queued, delayed].some((each) => countIn(run, each) > 0)) return undefined;
+  if (waits.length > 0) return 'failed';
+  if (countIn(run, waiting) > 0) return 'plan-on';
+  return countIn(run, failed) > 0 ? 'failed' : 'finished';
+}
+
+/** Whether all tasks of a wait are finished, or were: each is looked at once, not again with every event. */
+function isMet(run: RunProgress, wait: number): boolean {
+  const tasks = run.plan.waits[wait]?.tasks ?? 0;
+  const count = typeof tasks === 'number' ? tasks : tasks.length;
+  let at = run.waited[wait] ?? 0;
+  while (
+    at < count &&
+    run.state[typeof tasks === 'number' ? at : (tasks[at] ?? 0)] === state.finished
+  )
+    at++;
+  run.waited[wait] = at;
+  return at === count;
 }
 
 /** Counts by function, in the words that users see. */
@@ -352,7 +384,7 @@ function derive(run: RunProgress, task: number): number {
   if (!demands(run, task)) return state.idle;
   if (facts & fact.failed) return state.failed;
   if ((run.obstructed[task] ?? 0) > 0) return state.blocked;
-  if ((run.missing[task] ?? 0) > 0) return state.waiting;
+  if ((run.missing[task] ?? 0) > 0 || facts & fact.open) return state.waiting;
   if (facts & fact.delayed) return state.delayed;
   return facts & fact.queued ? state.queued : state.ready;
 }

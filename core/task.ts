@@ -10,6 +10,7 @@ import { inspect } from 'node:util';
 import { parseDuration } from './duration.ts';
 import { JugqError } from './errors.ts';
 import { isFunctionName, type TaskId } from './identifiers.ts';
+import type { Planner } from './planning.ts';
 
 declare const result: unique symbol;
 
@@ -78,7 +79,10 @@ export interface TaskOptions {
 /** A task function as jugq sees it. */
 export interface Definition {
   readonly name: string;
+  /** What a worker calls. */
   readonly run: (...args: never[]) => unknown;
+  /** What the user wrote; its text says which version of the code made a result. */
+  readonly source: (...args: never[]) => unknown;
   readonly retries: number;
   readonly timeoutMs: number | undefined;
   readonly queue: string;
@@ -104,6 +108,7 @@ export interface Evaluation {
   readonly definitions: Map<string, Definition>;
   /** Absent where a worker imports the jugfile only for its functions. */
   readonly recorder?: Recorder;
+  readonly planner?: Planner;
 }
 
 /** The import that this asynchronous context belongs to. */
@@ -116,11 +121,14 @@ const definitionKey = Symbol.for('jugq.definition');
 /** A task, as an object. Everything that is not declared here is refused by the prototype's prototype, see below. */
 export class TaskHandle {
   readonly definition: Definition;
-  readonly #declared: Declared | undefined;
+  #declared: Declared | undefined;
+  /** Kept only where there is no recording, in case that a value of the task is asked for. */
+  #args: readonly unknown[] | undefined;
 
-  constructor(definition: Definition, declared: Declared | undefined) {
+  constructor(definition: Definition, declared: Declared | undefined, args?: readonly unknown[]) {
     this.definition = definition;
     this.#declared = declared;
+    this.#args = args;
   }
 
   get id(): TaskId {
@@ -136,6 +144,18 @@ export class TaskHandle {
       );
     }
     return this.#declared;
+  }
+
+  /** The arguments of a task that has not been declared yet. */
+  get undeclared(): readonly unknown[] | undefined {
+    return this.#declared === undefined ? this.#args : undefined;
+  }
+
+  /** Declares it after all; the tasks among its arguments must be declared by now. */
+  declareIn(recorder: Recorder): void {
+    if (this.#args === undefined) return;
+    this.#declared ??= recorder.declare(this.definition, this.#args);
+    this.#args = undefined;
   }
 
   [inspect.custom](): string {
@@ -205,17 +225,8 @@ export function task<P extends readonly unknown[], R>(
 ): TaskFunction<P, R>;
 /** Both forms of the call. */
 export function task(...call: readonly unknown[]): unknown {
-  const named = typeof call[0] === 'string';
-  const name = named ? (call[0] as string) : undefined;
-  const fn = named ? call[1] : call[0];
-  const options = (named ? call[2] : call[1]) as TaskOptions | undefined;
-  if (typeof fn !== 'function') {
-    throw new JugqError(
-      'USAGE',
-      `task(): expected a function, got ${inspect(fn, { depth: 0 })}: write task(function name(…) { … })`,
-    );
-  }
-  const definition = define(name ?? fn.name, fn as Definition['run'], options ?? {});
+  const { name, fn, options } = readCall('task', call);
+  const definition = define({ name, run: fn, source: fn, options });
   const declare = (...args: unknown[]): TaskHandle => declareCall(definition, args);
   Object.defineProperty(declare, 'name', { value: definition.name });
   Object.defineProperty(declare, definitionKey, { value: definition });
@@ -237,13 +248,45 @@ function declareCall(definition: Definition, args: readonly unknown[]): TaskHand
       `${definition.name}() was called inside the running task ${attempt.taskId}: a task cannot declare tasks: call the plain function, or declare the task in the jugfile and pass it in`,
     );
   }
-  return new TaskHandle(
-    definition,
-    currentEvaluation.getStore()?.recorder?.declare(definition, args),
-  );
+  const recorder = currentEvaluation.getStore()?.recorder;
+  if (recorder === undefined) return new TaskHandle(definition, undefined, args);
+  return new TaskHandle(definition, recorder.declare(definition, args));
 }
 
-function define(name: string, run: Definition['run'], options: TaskOptions): Definition {
+/**
+ * Takes a call apart that makes a function of jugq: `[name,] function[, options]`.
+ *
+ * @throws JugqError `USAGE` if there is no function
+ */
+export function readCall(
+  what: string,
+  call: readonly unknown[],
+): { name: string; fn: Definition['run']; options: TaskOptions } {
+  const named = typeof call[0] === 'string';
+  const fn = named ? call[1] : call[0];
+  const options = (named ? call[2] : call[1]) as TaskOptions | undefined;
+  if (typeof fn !== 'function') {
+    throw new JugqError(
+      'USAGE',
+      `${what}(): expected a function, got ${inspect(fn, { depth: 0 })}: write ${what}(function name(…) { … })`,
+    );
+  }
+  const name = named ? (call[0] as string) : fn.name;
+  return { name, fn: fn as Definition['run'], options: options ?? {} };
+}
+
+/**
+ * Makes a definition and enters it into those of the evaluation.
+ *
+ * @throws JugqError `FUNCTION_UNNAMED`, `FUNCTION_CLASH`, `USAGE` for a bad option
+ */
+export function define(made: {
+  readonly name: string;
+  readonly run: Definition['run'];
+  readonly source: Definition['source'];
+  readonly options: TaskOptions;
+}): Definition {
+  const { name, run, source, options } = made;
   const declaredAt = callerLine();
   if (!isFunctionName(name)) {
     const mend = `write task(function name(…) { … }) or task('name', …), with a name of letters, digits, "_", "-" or "/"`;
@@ -256,7 +299,7 @@ function define(name: string, run: Definition['run'], options: TaskOptions): Def
   }
   const definitions = currentEvaluation.getStore()?.definitions;
   const known = definitions?.get(name);
-  if (known !== undefined && known.run !== run) {
+  if (known !== undefined && known.source !== source) {
     throw new JugqError(
       'FUNCTION_CLASH',
       `two different functions are both named ${name}: ${known.declaredAt} and ${declaredAt}: rename one, or give it a name with task('other-name', …)`,
@@ -265,6 +308,7 @@ function define(name: string, run: Definition['run'], options: TaskOptions): Def
   const definition: Definition = {
     name,
     run,
+    source,
     retries: wholeNumber(name, 'retries', options.retries ?? 0),
     timeoutMs: timeoutMs(name, options.timeout),
     queue: queueName(name, options.queue ?? 'default'),
@@ -299,11 +343,11 @@ function badOption(name: string, option: string, expected: string, got: unknown)
   );
 }
 
-/** The first line of the stack that is outside this module: where the user called `task()`. */
-function callerLine(): string {
+/** The first line of the stack that is outside of these modules: where the user called `task()` and the like. */
+export function callerLine(): string {
   const lines = (new Error().stack ?? '').split('\n').slice(1);
   const line = lines.find(
-    (each) => !each.includes(import.meta.url) && !each.includes('core/task.'),
+    (each) => !each.includes('core/task.') && !each.includes('core/planning.'),
   );
   return line?.trim().replace(/^at /, '') ?? 'somewhere';
 }

@@ -102,7 +102,7 @@ class Reign {
   readonly #state: DispatchState = startDispatch();
   readonly #books = new Map<RunId, RunBook>();
   readonly #cancelled = new Set<RunId>();
-  readonly #loading = new Map<RunId, ResultEntry[]>();
+  readonly #loading = new Set<ResultEntry[]>();
   readonly #failures = new Map<TaskId, KnownFailure>();
   readonly #threads = new Map<string, number>();
   readonly #followings: { stop(): void }[] = [];
@@ -203,7 +203,7 @@ class Reign {
   }
 
   #seeResult(entry: ResultEntry): void {
-    for (const buffer of this.#loading.values()) buffer.push(entry);
+    for (const buffer of this.#loading) buffer.push(entry);
     this.#tell(resultEvent(entry));
   }
 
@@ -229,32 +229,37 @@ class Reign {
   #seeRun(entry: Entry): void {
     const [id, wish] = entry.key.split('.') as [RunId, string | undefined];
     if (wish !== undefined) {
-      if (entry.value !== undefined) this.#guard(this.#cancel(id));
+      if (wish === 'cancel' && entry.value !== undefined) this.#guard(this.#cancel(id));
       return;
     }
     if (entry.value === undefined) return;
     const record = decodeRecord<RunRecord>(entry.value, `the record of run ${id}`);
     const book = this.#books.get(id);
-    if (book !== undefined) {
-      book.see(record, entry.revision);
+    book?.see(record, entry.revision);
+    if (isOver(record.state)) {
+      // Its planner has ended it: what it had planned is of no use.
+      const isActive = this.#state.runs.some((each) => each.id === id);
+      if (isActive) this.#tell({ kind: 'run-removed', run: id });
       return;
     }
-    if (isOver(record.state) || record.plan === undefined || this.#cancelled.has(id)) return;
-    const opened = new RunBook(record, entry.revision);
+    if (record.plan === undefined || this.#cancelled.has(id)) return;
+    if (book !== undefined && book.step >= record.step) return;
+    const opened = book ?? new RunBook(record, entry.revision);
     this.#books.set(id, opened);
-    const load = this.#load(opened, record.plan);
+    opened.step = record.step;
+    const load = this.#load(opened, record.plan, record.step);
     if (!this.#isOpen) this.#loads.push(load);
     this.#guard(load);
   }
 
-  async #load(book: RunBook, planName: string): Promise<void> {
+  async #load(book: RunBook, planName: string, step: number): Promise<void> {
     const startedAt = performance.now();
     const { id, basis } = book.record;
     const seen: ResultEntry[] = [];
-    this.#loading.set(id, seen);
+    this.#loading.add(seen);
     const run = await this.#readRun(id, basis, planName);
-    this.#loading.delete(id);
-    if (this.#ended || run === undefined || this.#cancelled.has(id)) return;
+    this.#loading.delete(seen);
+    if (this.#ended || run === undefined || this.#cancelled.has(id) || book.step > step) return;
     book.run = run;
     this.#tell({ kind: 'run-added', run });
     for (const entry of seen) this.#tell(resultEvent(entry));
@@ -359,6 +364,9 @@ class Reign {
       case 'complete':
         this.#complete(instruction);
         return;
+      case 'plan-on':
+        this.#planOn(instruction.run);
+        return;
     }
   }
 
@@ -437,8 +445,20 @@ class Reign {
     this.#tell({ kind: 'absent', tasks: absent, readAt });
   }
 
+  #planOn(run: RunProgress): void {
+    const book = this.#books.get(run.id);
+    if (book === undefined) return;
+    book.wake();
+    this.#guard(this.#writeRecords());
+    this.#options.trace({ kind: 'run-awake', run: run.id, step: book.step });
+  }
+
   #complete({ run, outcome }: Instruction & { kind: 'complete' }): void {
-    this.#books.get(run.id)?.end(outcome);
+    const book = this.#books.get(run.id);
+    const [wait] = run.plan.waits;
+    if (book !== undefined && wait !== undefined)
+      book.note = `planning stopped at ${wait.place}: a task that it waits for has failed`;
+    book?.end(outcome);
     this.#options.trace({ kind: 'run-over', run: run.id, state: outcome });
     this.#guard(this.#writeRecords());
   }

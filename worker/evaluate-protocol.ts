@@ -1,6 +1,8 @@
-/** What the evaluating thread is given and sends back. */
+/** What the evaluating thread is given, asks, is told and sends back. */
 import type { ErrorCode } from '../core/errors.ts';
 import type { Graph } from '../core/graph.ts';
+import type { TaskId } from '../core/identifiers.ts';
+import type { PlanWait } from '../core/plan-format.ts';
 
 export interface EvaluateRequest {
   /** The bundle, on disk. */
@@ -17,12 +19,42 @@ export type EncodedExport =
   | { readonly kind: 'value'; readonly bytes: Uint8Array }
   | { readonly kind: 'unsupported'; readonly why: string };
 
+/** What was declared so far. */
+export interface Declarations {
+  readonly graph: Graph;
+  /** Compounds in it that are not expanded, by position. */
+  readonly open: readonly number[];
+  /** Text of each task function as it stands in the bundle, by name. */
+  readonly sources: ReadonlyMap<string, string>;
+}
+
 export type EvaluateReply =
+  /** The last entries of these keys, in this order. */
+  | { readonly kind: 'read'; readonly question: number; readonly ids: readonly TaskId[] }
+  /** Which of these have a result. */
+  | { readonly kind: 'look'; readonly question: number; readonly ids: readonly TaskId[] }
+  /** Keeps a value that the jugfile has computed itself. */
   | {
-      readonly kind: 'evaluated';
-      readonly graph: Graph;
-      /** Text of each task function as it stands in the bundle, by name. */
-      readonly sources: ReadonlyMap<string, string>;
-      readonly exports: ReadonlyMap<string, EncodedExport>;
+      readonly kind: 'keep';
+      readonly question: number;
+      readonly id: TaskId;
+      readonly bytes: Uint8Array;
     }
+  /** Nothing goes on before one of these waits has an end. */
+  | (Declarations & { readonly kind: 'parked'; readonly waits: readonly PlanWait[] })
+  | (Declarations & {
+      readonly kind: 'evaluated';
+      readonly exports: ReadonlyMap<string, EncodedExport>;
+    })
   | { readonly kind: 'failed'; readonly code: ErrorCode; readonly message: string };
+
+export type EvaluateAnswer =
+  /** To `read`; absent ones are undefined. To `keep`: what stands there now. */
+  | {
+      readonly kind: 'values';
+      readonly question: number;
+      readonly values: readonly (Uint8Array | undefined)[];
+    }
+  | { readonly kind: 'presence'; readonly question: number; readonly present: readonly boolean[] }
+  /** To `parked`: the waits that have come to their end, by their place among them. */
+  | { readonly kind: 'resume'; readonly met: readonly number[] };

@@ -8,10 +8,16 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { encodeArguments } from '../core/codec.ts';
 import { invariant, JugqError } from '../core/errors.ts';
 import { installJugfileApi } from '../core/jugfile-api.ts';
-import { Recording } from '../core/recording.ts';
+import { Recording, type Snapshot } from '../core/recording.ts';
 import { formatUserError, userFrames } from '../core/stack.ts';
 import { currentEvaluation, definitionOf, TaskHandle } from '../core/task.ts';
-import type { EncodedExport, EvaluateReply, EvaluateRequest } from './evaluate-protocol.ts';
+import type {
+  Declarations,
+  EncodedExport,
+  EvaluateReply,
+  EvaluateRequest,
+} from './evaluate-protocol.ts';
+import { PlanningSession } from './planning-session.ts';
 import { captureOutput } from './user-output.ts';
 
 invariant(parentPort !== null, 'the evaluation runs in a thread');
@@ -25,8 +31,17 @@ process.on('uncaughtException', fail);
 process.on('unhandledRejection', fail);
 
 const recording = new Recording(new Int32Array(request.progress));
+const planner = new PlanningSession({
+  recording,
+  port,
+  onParked: (snapshot, waits) => {
+    send({ kind: 'parked', ...declarations(snapshot), waits });
+  },
+  onError: fail,
+});
+const { definitions } = recording;
 try {
-  send(await currentEvaluation.run(recording, evaluate));
+  send(await currentEvaluation.run({ definitions, recorder: recording, planner }, evaluate));
 } catch (error) {
   fail(error);
 }
@@ -43,20 +58,24 @@ async function evaluate(): Promise<EvaluateReply> {
   } else if (main !== undefined) {
     exports.set('default', main);
   }
-  const functions = recording.functions.map((each) => [each.name, each.run.toString()] as const);
-  return {
-    kind: 'evaluated',
-    graph: recording.graph(),
-    sources: new Map(functions),
-    exports: new Map([...exports].map(([name, value]) => [name, encodeExport(name, value)])),
-  };
+  await planner.expanded();
+  const snapshot = recording.snapshot();
+  const encoded = [...exports].map(
+    ([name, value]) => [name, encodeExport(name, value, snapshot)] as const,
+  );
+  return { kind: 'evaluated', ...declarations(snapshot), exports: new Map(encoded) };
 }
 
-function encodeExport(name: string, value: unknown): EncodedExport {
+function declarations({ graph, open }: Snapshot): Declarations {
+  const sources = recording.functions.map((each) => [each.name, each.source.toString()] as const);
+  return { graph, open, sources: new Map(sources) };
+}
+
+function encodeExport(name: string, value: unknown, { positionOf }: Snapshot): EncodedExport {
   if (typeof value === 'function') return { kind: 'unsupported', why: `${name} is a function` };
   try {
     const bytes = encodeArguments([value], (each) =>
-      each instanceof TaskHandle ? each.declared.position : definitionOf(each)?.name,
+      each instanceof TaskHandle ? positionOf(each.declared.position) : definitionOf(each)?.name,
     );
     return { kind: 'value', bytes };
   } catch (error) {
@@ -78,7 +97,7 @@ function fail(error: unknown): void {
 
 function send(reply: EvaluateReply): void {
   const transfer =
-    reply.kind === 'evaluated'
+    'graph' in reply
       ? [
           reply.graph.hashes.buffer,
           reply.graph.functionOf.buffer,

@@ -1,19 +1,43 @@
-/** Evaluates a jugfile's bundle in a fresh thread of its own, and gives what it declared. */
-import { once } from 'node:events';
+/**
+ * Evaluates a jugfile's bundle in a fresh thread of its own, as far as the results go that are there.
+ *
+ * Where the jugfile waits for a value that is missing, the evaluation is parked: the thread stays as it is, and goes on
+ * from there when the value has come.
+ */
 import { Worker } from 'node:worker_threads';
 import { JugqError } from '../core/errors.ts';
 import type { Graph } from '../core/graph.ts';
-import type { EncodedExport, EvaluateReply, EvaluateRequest } from './evaluate-protocol.ts';
+import type { TaskId } from '../core/identifiers.ts';
+import type { PlanWait } from '../core/plan-format.ts';
+import type {
+  Declarations,
+  EncodedExport,
+  EvaluateAnswer,
+  EvaluateReply,
+  EvaluateRequest,
+} from './evaluate-protocol.ts';
+import type { ReadResults } from './thread-link.ts';
 import { threadFile } from './thread-file.ts';
 
 export type { EncodedExport } from './evaluate-protocol.ts';
 
-/** What a jugfile declares. */
-export interface Evaluated {
-  /** Without fingerprints. */
-  readonly graph: Graph;
-  readonly sources: ReadonlyMap<string, string>;
-  readonly exports: ReadonlyMap<string, EncodedExport>;
+/** How far an evaluation has come. */
+export type EvaluationStep =
+  | (Declarations & { readonly kind: 'parked'; readonly waits: readonly PlanWait[] })
+  | (Declarations & {
+      readonly kind: 'evaluated';
+      readonly exports: ReadonlyMap<string, EncodedExport>;
+    });
+
+/** Where an evaluation learns what is there, and keeps what the jugfile computes itself. */
+export interface ResultStore {
+  readonly read: ReadResults;
+  /** Which of these have a result. */
+  present(ids: readonly TaskId[]): Promise<boolean[]>;
+  /** By position, for each task of a graph: whether it has a result. */
+  presentIn(graph: Graph): Promise<(position: number) => boolean>;
+  /** Keeps a value unless there is one, and gives the one that stands. */
+  keep(id: TaskId, bytes: Uint8Array): Promise<Uint8Array>;
 }
 
 export interface EvaluateOptions {
@@ -24,6 +48,7 @@ export interface EvaluateOptions {
   readonly args: readonly string[];
   /** Called every second with the count of tasks declared so far: a long evaluation is seen to be alive. */
   readonly onProgress: (tasks: number) => void;
+  readonly store: ResultStore;
   readonly signal?: AbortSignal;
 }
 
@@ -31,62 +56,140 @@ const progressEveryMs = 1000;
 /** Node's own exit status for a top-level await that nothing can settle any more. */
 const unsettledAwait = 13;
 
-/**
- * Evaluates a bundle.
- *
- * @throws JugqError `JUGFILE_THREW` for an error of the user's code, with its stack; the codes of `task()` calls;
- *   `INTERRUPTED`
- */
-export async function evaluate(options: EvaluateOptions): Promise<Evaluated> {
-  const { jugfile, file, directory, args, signal } = options;
-  const progress = new SharedArrayBuffer(4);
-  const request: EvaluateRequest = { file, directory, args, progress };
-  const thread = new Worker(threadFile('evaluate-thread'), { workerData: request });
-  const timer = setInterval(() => {
-    options.onProgress(new Int32Array(progress)[0] ?? 0);
-  }, progressEveryMs);
-  const abort = (): void => void thread.terminate();
-  signal?.addEventListener('abort', abort, { once: true });
-  try {
-    const reply = await firstReply(thread, jugfile, signal);
-    if (reply.kind === 'failed')
-      throw new JugqError(reply.code, `planning ${jugfile}: ${reply.message}`);
-    return reply;
-  } finally {
-    clearInterval(timer);
-    signal?.removeEventListener('abort', abort);
-    await thread.terminate();
-  }
-}
+/** One evaluation; to be closed. */
+export class Evaluation {
+  readonly #options: EvaluateOptions;
+  readonly #thread: Worker;
+  readonly #timer: NodeJS.Timeout;
+  readonly #abort: () => void;
+  readonly #gone: Promise<never>;
+  #step: ((step: EvaluationStep) => void) | undefined;
+  #fail: ((error: unknown) => void) | undefined;
+  #parked: (EvaluationStep & { kind: 'parked' }) | undefined;
 
-async function firstReply(
-  thread: Worker,
-  jugfile: string,
-  signal: AbortSignal | undefined,
-): Promise<EvaluateReply> {
-  const settled = new AbortController();
-  const ends = { signal: settled.signal };
-  const gone = once(thread, 'exit', ends).then(([status]: unknown[]) => {
+  constructor(options: EvaluateOptions) {
+    this.#options = options;
+    const { file, directory, args, signal } = options;
+    const progress = new SharedArrayBuffer(4);
+    const request: EvaluateRequest = { file, directory, args, progress };
+    this.#thread = new Worker(threadFile('evaluate-thread'), { workerData: request });
+    this.#timer = setInterval(() => {
+      if (this.#parked === undefined) options.onProgress(new Int32Array(progress)[0] ?? 0);
+    }, progressEveryMs);
+    this.#abort = () => void this.#thread.terminate();
+    signal?.addEventListener('abort', this.#abort, { once: true });
+    this.#gone = new Promise((_resolve, reject) => {
+      this.#thread.once('exit', (status) => {
+        reject(this.#ended(status));
+      });
+    });
+    // Whoever waits for a step hears of it; nobody else needs to.
+    this.#gone.catch(() => undefined);
+    this.#thread.on('message', (reply: EvaluateReply) => void this.#hear(reply));
+  }
+
+  /**
+   * Goes on until the jugfile is evaluated, or waits for what is not there.
+   *
+   * @throws JugqError `JUGFILE_THREW` for an error of the user's code, with its stack; the codes of `task()` calls;
+   *   `INTERRUPTED`
+   */
+  async advance(): Promise<EvaluationStep> {
+    let step = await this.#next(await this.#met());
+    while (step.kind === 'parked') {
+      this.#parked = step;
+      const met = await this.#met();
+      if (met.length === 0) return step;
+      step = await this.#next(met);
+    }
+    return step;
+  }
+
+  /** Ends the thread. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#options.signal?.removeEventListener('abort', this.#abort);
+    await this.#thread.terminate();
+  }
+
+  async #next(met: readonly number[]): Promise<EvaluationStep> {
+    const stepped = new Promise<EvaluationStep>((resolve, reject) => {
+      this.#step = resolve;
+      this.#fail = reject;
+    });
+    if (this.#parked !== undefined) {
+      this.#parked = undefined;
+      this.#answer({ kind: 'resume', met });
+    }
+    return Promise.race([stepped, this.#gone]);
+  }
+
+  /** Which of the waits have come to their end. */
+  async #met(): Promise<number[]> {
+    if (this.#parked === undefined) return [];
+    const { graph, waits } = this.#parked;
+    return metWaits(this.#options.store, graph, waits);
+  }
+
+  async #hear(reply: EvaluateReply): Promise<void> {
+    const { store, jugfile } = this.#options;
+    try {
+      switch (reply.kind) {
+        case 'read': {
+          const values = await store.read(reply.ids);
+          this.#answer({ kind: 'values', question: reply.question, values });
+          break;
+        }
+        case 'look': {
+          const present = await store.present(reply.ids);
+          this.#answer({ kind: 'presence', question: reply.question, present });
+          break;
+        }
+        case 'keep': {
+          const value = await store.keep(reply.id, reply.bytes);
+          this.#answer({ kind: 'values', question: reply.question, values: [value] });
+          break;
+        }
+        case 'failed':
+          throw new JugqError(reply.code, `planning ${jugfile}: ${reply.message}`);
+        case 'parked':
+        case 'evaluated':
+          this.#step?.(reply);
+      }
+    } catch (error) {
+      this.#fail?.(error);
+    }
+  }
+
+  #answer(answer: EvaluateAnswer): void {
+    this.#thread.postMessage(answer);
+  }
+
+  #ended(status: number): JugqError {
+    const { jugfile, signal } = this.#options;
     if (signal?.aborted === true)
-      throw new JugqError('INTERRUPTED', `planning ${jugfile} was interrupted`);
+      return new JugqError('INTERRUPTED', `planning ${jugfile} was interrupted`);
     const what =
       status === 0 || status === unsettledAwait
         ? 'it waits for something that never comes (a top-level await), or called process.exit(0)'
         : `it ended its process with status ${String(status)}`;
-    throw new JugqError(
+    return new JugqError(
       'JUGFILE_THREW',
       `planning ${jugfile}: ${what}: let the jugfile run to its end`,
     );
-  });
-  const reply = once(thread, 'message', ends).then(
-    ([message]: unknown[]) => message as EvaluateReply,
-  );
-  try {
-    return await Promise.race([reply, gone]);
-  } finally {
-    settled.abort();
-    // The loser ends with the abort, and nobody waits for it.
-    reply.catch(() => undefined);
-    gone.catch(() => undefined);
   }
+}
+
+/** The places of those waits of which all tasks are finished. */
+export async function metWaits(
+  store: ResultStore,
+  graph: Graph,
+  waits: readonly PlanWait[],
+): Promise<number[]> {
+  if (waits.length === 0) return [];
+  const isPresent = await store.presentIn(graph);
+  return waits.flatMap(({ tasks }, at) => {
+    const all = typeof tasks === 'number' ? Array.from({ length: tasks }, (_, i) => i) : tasks;
+    return all.every(isPresent) ? [at] : [];
+  });
 }

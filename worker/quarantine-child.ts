@@ -1,10 +1,13 @@
 /** The entry of a child process that runs one suspect task at a time, away from everything else. */
 import { prepareForUserCode, runBatch } from './run-batch.ts';
 import type { Batch } from './task-protocol.ts';
+import { AskingEnd, type LinkAnswer } from './thread-link.ts';
 
-prepareForUserCode();
-process.on('message', (batch: Batch) => {
-  void runBatch(batch).then((outcomes) => process.send?.(outcomes));
+const link = new AskingEnd((question) => process.send?.(question));
+prepareForUserCode(link.read);
+process.on('message', (message: Batch | LinkAnswer) => {
+  if ('kind' in message) link.take(message);
+  else void runBatch(message).then((outcomes) => process.send?.(outcomes));
 });
 // The worker is gone: nobody wants the outcome.
 process.on('disconnect', () => process.exit(0));

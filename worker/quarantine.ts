@@ -9,15 +9,16 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { RunnerDied, timedOut, type Runner } from './task-threads.ts';
 import { threadFile } from './thread-file.ts';
+import { answerTo, type LinkQuestion, type ReadResults } from './thread-link.ts';
 import { unpackOutcomes, type Batch, type Outcome } from './task-protocol.ts';
 
 /** A runner with one child for each batch that runs at the same time; idle children are used again. */
-export function quarantine(): Runner {
+export function quarantine(read: ReadResults): Runner {
   const idle: ChildProcess[] = [];
   const busy = new Set<ChildProcess>();
   return {
     async run(batch, timeoutMs) {
-      const child = idle.pop() ?? start();
+      const child = idle.pop() ?? start(read);
       busy.add(child);
       try {
         const outcomes = await runIn(child, batch, timeoutMs);
@@ -38,11 +39,18 @@ export function quarantine(): Runner {
   };
 }
 
-function start(): ChildProcess {
-  return fork(fileURLToPath(threadFile('quarantine-child')), {
+function start(read: ReadResults): ChildProcess {
+  const child = fork(fileURLToPath(threadFile('quarantine-child')), {
     serialization: 'advanced',
     stdio: ['ignore', 2, 2, 'ipc'],
   });
+  child.on('message', (message) => {
+    if (message instanceof Uint8Array) return;
+    void answerTo(message as LinkQuestion, read).then((answer) => {
+      if (child.connected) child.send(answer);
+    });
+  });
+  return child;
 }
 
 async function runIn(
@@ -57,9 +65,7 @@ async function runIn(
       ? new RunnerDied('exit', `it ended its process with process.exit(${String(status)})`)
       : new RunnerDied('killed', `its process died of ${String(signal)}`);
   });
-  const replied = once(child, 'message', ends).then(([bytes]: unknown[]) =>
-    unpackOutcomes(bytes as Uint8Array),
-  );
+  const replied = outcomesOf(child, ends).then(unpackOutcomes);
   const waits = [died, replied];
   if (timeoutMs !== undefined) waits.push(timeout(child, timeoutMs, settled.signal));
   try {
@@ -69,6 +75,17 @@ async function runIn(
     settled.abort();
     // Those that lost the race end with the abort, and nobody waits for them.
     for (const each of waits) each.catch(() => undefined);
+  }
+}
+
+/** The next message that is no question. */
+async function outcomesOf(
+  child: ChildProcess,
+  ends: { readonly signal: AbortSignal },
+): Promise<Uint8Array> {
+  for (;;) {
+    const [message] = (await once(child, 'message', ends)) as unknown[];
+    if (message instanceof Uint8Array) return message;
   }
 }
 

@@ -1,13 +1,13 @@
 /** Runs the user's functions, in whatever thread or process this module is loaded into: one batch at a time. */
 import { hash } from 'node:crypto';
-import { pathToFileURL } from 'node:url';
 import { decodeArguments, decodeValue, encodeValue } from '../core/codec.ts';
 import { JugqError } from '../core/errors.ts';
 import type { TaskId } from '../core/identifiers.ts';
 import { installJugfileApi } from '../core/jugfile-api.ts';
 import type { TaskError } from '../core/records.ts';
 import { formatUserError } from '../core/stack.ts';
-import { currentAttempt, currentEvaluation, definitionOf, type Definition } from '../core/task.ts';
+import { currentAttempt, type Definition } from '../core/task.ts';
+import { BundleImport } from './importing.ts';
 import {
   packOutcomes,
   unpackTasks,
@@ -15,6 +15,7 @@ import {
   type Outcome,
   type RunnableTask,
 } from './task-protocol.ts';
+import type { ReadResults } from './thread-link.ts';
 import { captureOutput, markLines, type OutputTail } from './user-output.ts';
 
 /** The attempt that the asynchronous context belongs to, as this module keeps it. */
@@ -26,11 +27,18 @@ interface Attempt {
   over: boolean;
 }
 
-const modules = new Map<string, Promise<ReadonlyMap<string, Definition>>>();
+const bundles = new Map<string, BundleImport>();
+let read: ReadResults = () =>
+  Promise.reject(new JugqError('BUG', 'there is no link to the worker'));
 const attempts = new WeakMap<object, Attempt>();
 
-/** Prepares the thread or process: before any bundle is imported. */
-export function prepareForUserCode(): void {
+/**
+ * Prepares the thread or process: before any bundle is imported.
+ *
+ * @param link - asks the worker for results that a jugfile wants while it is imported
+ */
+export function prepareForUserCode(link: ReadResults): void {
+  read = link;
   process.setSourceMapsEnabled(true);
   installJugfileApi();
   captureOutput(() => {
@@ -81,38 +89,26 @@ function decodeInput(inputs: readonly Uint8Array[], at: number): unknown {
 
 /** A task function among the arguments arrives as the plain function. */
 function plainFunction(batch: Batch, name: unknown): unknown {
-  const definition = loaded.get(batch.file)?.get(String(name));
+  const definition = bundles.get(batch.file)?.definitions.get(String(name));
   if (definition === undefined) throw missing(batch, String(name));
   return definition.run;
 }
 
 async function findFunction(batch: Batch): Promise<Definition> {
-  let definitions = modules.get(batch.file);
-  if (definitions === undefined) {
-    definitions = importBundle(batch.file);
-    modules.set(batch.file, definitions);
+  let bundle = bundles.get(batch.file);
+  if (bundle === undefined) {
+    bundle = new BundleImport(batch.file, read);
+    bundles.set(batch.file, bundle);
+  }
+  try {
+    const found = await bundle.find(batch.functionName);
+    if (found !== undefined) return found;
+  } catch (error) {
     // A bundle that could not be loaded (a package is missing) may load when the task is tried again.
-    definitions.catch(() => modules.delete(batch.file));
+    bundles.delete(batch.file);
+    throw error;
   }
-  const found = (await definitions).get(batch.functionName);
-  if (found === undefined) throw missing(batch, batch.functionName);
-  return found;
-}
-
-const loaded = new Map<string, ReadonlyMap<string, Definition>>();
-
-async function importBundle(file: string): Promise<ReadonlyMap<string, Definition>> {
-  const definitions = new Map<string, Definition>();
-  const module = (await currentEvaluation.run(
-    { definitions },
-    () => import(pathToFileURL(file).href),
-  )) as Record<string, unknown>;
-  for (const value of Object.values(module)) {
-    const definition = definitionOf(value);
-    if (definition !== undefined) definitions.set(definition.name, definition);
-  }
-  loaded.set(file, definitions);
-  return definitions;
+  throw missing(batch, batch.functionName);
 }
 
 function missing(batch: Batch, name: string): JugqError {

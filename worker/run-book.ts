@@ -13,11 +13,14 @@ export class RunBook {
   record: RunRecord;
   /** Absent while the plan is being read. */
   run: RunProgress | undefined;
+  /** The newest step whose plan is being read or has been. */
+  step = 0;
   published: number;
   note: string | undefined;
   dirty = false;
   #revision: number;
   #ended: RunState | undefined;
+  #awake = 0;
   #writing = false;
 
   constructor(record: RunRecord, revision: number) {
@@ -31,6 +34,12 @@ export class RunBook {
     if (revision <= this.#revision) return;
     this.#revision = revision;
     this.record = record;
+  }
+
+  /** Planning can go on; the next write says so. */
+  wake(): void {
+    this.#awake = this.step;
+    this.dirty = true;
   }
 
   /** The run is over; the next write says so. */
@@ -69,10 +78,12 @@ export class RunBook {
   }
 
   #compose(epoch: number): RunRecord {
-    const { note: _previous, ...record } = this.record;
-    const state = this.#ended ?? 'running';
+    const { note: _previous, awake: _before, ...record } = this.record;
+    const awake = this.#awake === record.step;
+    const state = this.#ended ?? (awake || record.waits !== undefined ? 'parked' : 'running');
     return {
       ...record,
+      ...(awake ? { awake: record.step } : {}),
       state,
       epoch,
       published: this.published,

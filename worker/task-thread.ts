@@ -1,9 +1,10 @@
 /** The entry of a thread that runs tasks. */
 import { move } from 'piscina';
 import { prepareForUserCode, runBatch as run } from './run-batch.ts';
+import { linkToWorker } from './thread-link.ts';
 import type { Batch } from './task-protocol.ts';
 
-prepareForUserCode();
+prepareForUserCode(linkToWorker());
 
 /** Runs a batch; the outcomes are moved, not copied. */
 export async function runBatch(batch: Batch): Promise<Uint8Array> {

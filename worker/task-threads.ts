@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import { threadFile } from './thread-file.ts';
+import { answerLink, type ReadResults } from './thread-link.ts';
 import { unpackOutcomes, type Batch, type Outcome } from './task-protocol.ts';
 
 /** A batch that ended without outcomes, because its thread or process did. */
@@ -24,8 +25,12 @@ export interface Runner {
   close(): Promise<void>;
 }
 
-/** Threads for at most `threads` batches at a time. */
-export function taskThreads(threads: number): Runner {
+/**
+ * Threads for at most `threads` batches at a time.
+ *
+ * @param read - answers what jugfiles ask while they are imported
+ */
+export function taskThreads(threads: number, read: ReadResults): Runner {
   const pool = new Piscina({
     filename: fileURLToPath(threadFile('task-thread')),
     name: 'runBatch',
@@ -33,6 +38,9 @@ export function taskThreads(threads: number): Runner {
     maxThreads: threads,
     // With 'sync' a thread sleeps between batches without its event loop: timers that a task left behind would freeze.
     atomics: 'disabled',
+  });
+  pool.on('message', (offer: unknown) => {
+    answerLink(offer, read);
   });
   let closing = false;
   // Deaths of threads reach whoever waits for the batch.

@@ -12,6 +12,8 @@ export type TraceEvent =
       readonly tasks: number;
       readonly ms: number;
     }
+  /** What its planning waits for is there. */
+  | { readonly kind: 'run-awake'; readonly run: RunId; readonly step: number }
   | { readonly kind: 'run-unreadable'; readonly run: RunId; readonly reason: string }
   | { readonly kind: 'run-over'; readonly run: RunId; readonly state: string }
   | { readonly kind: 'reconciled'; readonly absent: number }

@@ -14,6 +14,7 @@ import { HeldParcels, type HeldParcel } from './held-parcels.ts';
 import { Inputs, type Input } from './inputs.ts';
 import { Presence } from './presence.ts';
 import { quarantine } from './quarantine.ts';
+import { resultStore } from './result-store.ts';
 import { Schedule, type NextBatch, type Work } from './schedule.ts';
 import {
   storeFailure,
@@ -77,8 +78,9 @@ export class WorkerDaemon {
     this.#options = options;
     this.#inputs = new Inputs(project);
     this.#schedule = new Schedule(threads);
-    this.#threads = taskThreads(threads);
-    this.#suspects = quarantine();
+    const { read } = resultStore(project, options.id);
+    this.#threads = taskThreads(threads, read);
+    this.#suspects = quarantine(read);
     this.#context = {
       project,
       inputs: this.#inputs,

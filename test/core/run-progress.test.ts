@@ -5,7 +5,7 @@ import {
   countsByFunction,
   executedAndCached,
   fact,
-  isComplete,
+  conclusion,
   learnFailure,
   learnResult,
   nextDue,
@@ -43,7 +43,7 @@ test('run: a task that is wanted by nobody: idle until a dependent misses it', (
   });
   setFact(run, 0, fact.wanted, false);
   t.deepEqual(states(run), ['idle', 'finished']);
-  t.true(isComplete(run));
+  t.not(conclusion(run), undefined);
   learnResult(run, { task: 1, revision: 4, present: false });
   t.deepEqual(states(run), ['ready', 'waiting']);
   validateRun(run);
@@ -53,7 +53,7 @@ test('run: a task that failed: all behind it are blocked, and free again when th
   const run = runFor(1, planFor(diamond));
   learnFailure(run, 0, failed('final'));
   t.deepEqual(states(run), ['failed', 'blocked', 'blocked', 'blocked']);
-  t.true(isComplete(run));
+  t.not(conclusion(run), undefined);
   learnFailure(run, 0, failed('none', { revision: 2 }));
   t.deepEqual(states(run), ['ready', 'waiting', 'waiting', 'waiting']);
   validateRun(run);

@@ -51,7 +51,7 @@ export function planFor(sketch: Sketch, options: PlanOptions = {}): Plan {
     argumentStart: Uint32Array.from({ length: names.length + 1 }, (_, at) => at * size),
     argumentBytes: new Uint8Array(names.length * size),
   };
-  return { graph, code: options.code ?? 'code1', spilled: new Map() };
+  return { graph, code: options.code ?? 'code1', spilled: new Map(), open: [], waits: [] };
 }
 
 /** So many tasks of one function, without dependencies. */

@@ -8,6 +8,7 @@ import { inProgress } from '../../broker/pull.ts';
 import { ensureTopology } from '../../broker/topology.ts';
 import { loadJugfile, type LoadedJugfile } from '../../cli/load-jugfile.ts';
 import { submitRun, type Submitted } from '../../cli/submit-run.ts';
+import { resultStore } from '../../worker/result-store.ts';
 import { watchRun } from '../../cli/watch-run.ts';
 import { decodeValue } from '../../core/codec.ts';
 import { idOf } from '../../core/graph.ts';
@@ -76,6 +77,7 @@ export async function startTrial(options: TestServerOptions = {}): Promise<Trial
         cwd: directory,
         args: [],
         external: [],
+        store: resultStore(project, 'trial'),
         onWarning: () => undefined,
         onProgress: () => undefined,
       });

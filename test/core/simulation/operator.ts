@@ -1,6 +1,6 @@
 /** What people do to a project, and what befalls its server: planning, invalidating, deleting, cancelling, losses. */
 import type { RunId, TaskId } from '../../../core/identifiers.ts';
-import { isComplete, startRun, type KnownResult } from '../../../core/run-progress.ts';
+import { conclusion, startRun, type KnownResult } from '../../../core/run-progress.ts';
 import type { Plan } from '../../../core/plan-format.ts';
 import { idOf } from '../../../core/graph.ts';
 import type { Steps } from './scheduler.ts';
@@ -59,7 +59,7 @@ export function* submit(
     yield* world.send(() => world.failures.put(key, undefined, revision));
     world.note?.(key, `its failure ${revision.toString()} is cleared for run ${id}`);
   }
-  const state = isComplete(progress) ? ('finished' as const) : ('running' as const);
+  const state = conclusion(progress) === undefined ? ('running' as const) : ('finished' as const);
   yield* world.send(() => {
     const { results, failures } = world;
     if (world.runs.put(id, { state, plan, basis, epoch: 0 }, 0) === undefined) return;

@@ -1,0 +1,121 @@
+/**
+ * One import of a bundle by a worker, for its functions alone: nothing is hashed and no graph is made, unless the
+ * jugfile waits for values on its way.
+ *
+ * Such a jugfile comes as far as its values go. Functions that it declares behind a value that is missing yet cannot run
+ * yet either; when a task of such a function comes, the value is there, and the import goes on.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
+import { decodeArguments, decodeValue } from '../core/codec.ts';
+import type { TaskId } from '../core/identifiers.ts';
+import type { CachedCall, Planner } from '../core/planning.ts';
+import { Recording } from '../core/recording.ts';
+import {
+  currentEvaluation,
+  definitionOf,
+  TaskHandle,
+  type Definition,
+  type Evaluation,
+} from '../core/task.ts';
+import type { ReadResults } from './thread-link.ts';
+
+export class BundleImport implements Planner {
+  readonly definitions = new Map<string, Definition>();
+  readonly #read: ReadResults;
+  readonly #imported: Promise<void>;
+  /** Made when the first value is asked for. */
+  #recording: Recording | undefined;
+  #reading = 0;
+  #stuck: (() => void)[] = [];
+  #tellStuck: () => void = () => undefined;
+  #done = false;
+
+  constructor(file: string, read: ReadResults) {
+    this.#read = read;
+    const evaluation: Evaluation = { definitions: this.definitions, planner: this };
+    this.#imported = currentEvaluation
+      .run(evaluation, () => import(pathToFileURL(file).href) as Promise<Record<string, unknown>>)
+      .then((module) => {
+        for (const value of Object.values(module)) {
+          const definition = definitionOf(value);
+          if (definition !== undefined) this.definitions.set(definition.name, definition);
+        }
+        this.#done = true;
+      });
+    // Whoever looks for a function hears of it.
+    this.#imported.catch(() => undefined);
+  }
+
+  /**
+   * The definition of a function; undefined if the jugfile does not declare it.
+   *
+   * A value that planning has seen may reach a replica of the server a moment later.
+   *
+   * @throws what the jugfile throws
+   */
+  async find(name: string): Promise<Definition | undefined> {
+    const until = performance.now() + lateMs;
+    while (!this.#done) {
+      await this.#advance();
+      if (this.definitions.has(name) || performance.now() > until) break;
+      if (!this.#done) await delay(againMs);
+    }
+    return this.definitions.get(name);
+  }
+
+  async value(x: unknown): Promise<unknown> {
+    this.#recording ??= new Recording();
+    const recording = this.#recording;
+    const { bytes, dependencies } = recording.write([x]);
+    const inputs = await this.#there(dependencies.map((each) => recording.idAt(each)));
+    const [value] = decodeArguments(bytes, (reference) =>
+      decodeValue(inputs[Number(reference)] ?? new Uint8Array()),
+    );
+    return value;
+  }
+
+  /** What comes behind it is declared by planning; here only functions matter. */
+  barrier(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async cached(call: CachedCall): Promise<unknown> {
+    this.#recording ??= new Recording();
+    const [bytes] = await this.#there([this.#recording.idOfCall(call)]);
+    return decodeValue(bytes ?? new Uint8Array());
+  }
+
+  compound(definition: Definition, args: readonly unknown[]): TaskHandle {
+    return new TaskHandle(definition, undefined, args);
+  }
+
+  /** The results, as soon as they are all there. */
+  async #there(ids: readonly TaskId[]): Promise<Uint8Array[]> {
+    for (;;) {
+      this.#reading++;
+      const found = ids.length === 0 ? [] : await this.#read(ids);
+      this.#reading--;
+      const present = found.flatMap((each) => each ?? []);
+      if (present.length === ids.length) return present;
+      await new Promise<void>((goOn) => {
+        this.#stuck.push(goOn);
+        setImmediate(() => {
+          if (this.#reading === 0) this.#tellStuck();
+        });
+      });
+    }
+  }
+
+  /** Lets everything that is stuck look again, until the import is done or everything is stuck again. */
+  async #advance(): Promise<void> {
+    const allStuck = new Promise<void>((resolve) => {
+      this.#tellStuck = resolve;
+    });
+    for (const goOn of this.#stuck.splice(0)) goOn();
+    await Promise.race([this.#imported, allStuck]);
+  }
+}
+
+const lateMs = 10_000;
+const againMs = 100;

@@ -1,0 +1,209 @@
+/**
+ * The waits of one evaluation: asks the planner for values, and says when nothing can go on without one.
+ *
+ * It runs in the evaluating thread. While an answer is due the port keeps the thread alive; while all that is left are
+ * values that do not exist yet, nothing does, so that Node itself tells (`beforeExit`) that the jugfile cannot go on.
+ */
+import type { MessagePort } from 'node:worker_threads';
+import { decodeArguments, decodeValue, encodeValue } from '../core/codec.ts';
+import { JugqError } from '../core/errors.ts';
+import type { TaskId } from '../core/identifiers.ts';
+import type { CachedCall, Planner } from '../core/planning.ts';
+import type { PlanWait } from '../core/plan-format.ts';
+import type { Recording, Snapshot, Written } from '../core/recording.ts';
+import { TaskHandle, type Definition } from '../core/task.ts';
+import type { EvaluateAnswer, EvaluateReply } from './evaluate-protocol.ts';
+
+/** A wait that could not be met when it was looked at. */
+interface Stuck {
+  readonly place: string;
+  /** Positions in the recording, or how many from the first on. */
+  readonly tasks: readonly number[] | number;
+  readonly goOn: () => void;
+}
+
+/** User code that keeps the thread alive (a timer, a socket) is given so long to go on by itself. */
+const quietMs = 500;
+
+export class PlanningSession implements Planner {
+  readonly #recording: Recording;
+  readonly #port: MessagePort;
+  readonly #onParked: (snapshot: Snapshot, waits: readonly PlanWait[]) => void;
+  readonly #onError: (error: unknown) => void;
+  readonly #questions = new Map<number, (answer: EvaluateAnswer) => void>();
+  readonly #cached = new Map<TaskId, Promise<Uint8Array>>();
+  readonly #bodies = new Set<Promise<void>>();
+  #looks: { readonly id: TaskId; readonly tell: (present: boolean) => void }[] = [];
+  #stuck: readonly Stuck[] = [];
+  #isParked = false;
+  #asked = 0;
+
+  constructor(options: {
+    readonly recording: Recording;
+    readonly port: MessagePort;
+    readonly onParked: (snapshot: Snapshot, waits: readonly PlanWait[]) => void;
+    /** An error of the user's that no promise of the jugfile's carries. */
+    readonly onError: (error: unknown) => void;
+  }) {
+    this.#recording = options.recording;
+    this.#port = options.port;
+    this.#onParked = options.onParked;
+    this.#onError = options.onError;
+    this.#port.on('message', (answer: EvaluateAnswer) => {
+      this.#take(answer);
+    });
+    this.#port.unref();
+    process.on('beforeExit', () => {
+      this.#park();
+    });
+    this.#watchQuiet();
+  }
+
+  async value(x: unknown, place: string): Promise<unknown> {
+    const written = this.#recording.write([x]);
+    const ids = written.dependencies.map((each) => this.#recording.idAt(each));
+    for (;;) {
+      const inputs = ids.length === 0 ? [] : await this.#read(ids);
+      const missing = written.dependencies.filter((_, at) => inputs[at] === undefined);
+      if (missing.length === 0) return readBack(written, inputs);
+      await this.#wait(place, missing);
+    }
+  }
+
+  async barrier(place: string): Promise<void> {
+    const { count } = this.#recording;
+    if (count > 0) await this.#wait(place, count);
+  }
+
+  async cached(call: CachedCall, compute: () => unknown): Promise<unknown> {
+    const id = this.#recording.idOfCall(call);
+    let bytes = this.#cached.get(id);
+    if (bytes === undefined) {
+      bytes = this.#recall(id, compute);
+      this.#cached.set(id, bytes);
+    }
+    // A copy for each caller, so that none sees what another did to its own.
+    return decodeValue(await bytes);
+  }
+
+  compound(definition: Definition, args: readonly unknown[], expand: () => unknown): TaskHandle {
+    const { declared, isNew } = this.#recording.declareCompound(definition, args);
+    const handle = new TaskHandle(definition, declared);
+    if (isNew) this.#own(this.#expand(handle, expand));
+    return handle;
+  }
+
+  /** Resolves when all compounds are expanded that need to be. */
+  async expanded(): Promise<void> {
+    while (this.#bodies.size > 0) await Promise.all(this.#bodies);
+  }
+
+  async #expand(handle: TaskHandle, expand: () => unknown): Promise<void> {
+    if (await this.#look(handle.id)) return;
+    this.#recording.fillCompound(handle.declared, await expand());
+  }
+
+  #own(body: Promise<void>): void {
+    const owned = body.catch(this.#onError).finally(() => this.#bodies.delete(owned));
+    this.#bodies.add(owned);
+  }
+
+  async #recall(id: TaskId, compute: () => unknown): Promise<Uint8Array> {
+    const [stored] = await this.#read([id]);
+    if (stored !== undefined) return stored;
+    const bytes = encodeValue(await compute());
+    const answer = await this.#ask((question) => ({ kind: 'keep', question, id, bytes }));
+    return (answer.kind === 'values' ? answer.values[0] : undefined) ?? bytes;
+  }
+
+  async #read(ids: readonly TaskId[]): Promise<readonly (Uint8Array | undefined)[]> {
+    const answer = await this.#ask((question) => ({ kind: 'read', question, ids }));
+    return answer.kind === 'values' ? answer.values : [];
+  }
+
+  /** Looks of one turn of the event loop are one question. */
+  #look(id: TaskId): Promise<boolean> {
+    if (this.#looks.length === 0) queueMicrotask(() => void this.#sendLooks());
+    return new Promise((tell) => this.#looks.push({ id, tell }));
+  }
+
+  async #sendLooks(): Promise<void> {
+    const looks = this.#looks;
+    this.#looks = [];
+    const ids = looks.map((each) => each.id);
+    const answer = await this.#ask((question) => ({ kind: 'look', question, ids }));
+    const present = answer.kind === 'presence' ? answer.present : [];
+    looks.forEach(({ tell }, at) => {
+      tell(present[at] ?? false);
+    });
+  }
+
+  #ask(compose: (question: number) => EvaluateReply): Promise<EvaluateAnswer> {
+    const question = ++this.#asked;
+    this.#port.ref();
+    this.#port.postMessage(compose(question));
+    return new Promise((resolve) => this.#questions.set(question, resolve));
+  }
+
+  #wait(place: string, tasks: readonly number[] | number): Promise<void> {
+    return new Promise((goOn) => {
+      this.#stuck = [...this.#stuck, { place, tasks, goOn }];
+    });
+  }
+
+  #take(answer: EvaluateAnswer): void {
+    if (answer.kind === 'resume') {
+      const met = answer.met.flatMap((at) => this.#stuck[at] ?? []);
+      this.#stuck = this.#stuck.filter((each) => !met.includes(each));
+      this.#isParked = false;
+      for (const each of met) each.goOn();
+    } else {
+      this.#questions.get(answer.question)?.(answer);
+      this.#questions.delete(answer.question);
+    }
+    if (this.#questions.size === 0) this.#port.unref();
+  }
+
+  #park(): void {
+    if (this.#isParked || this.#questions.size > 0 || this.#stuck.length === 0) return;
+    this.#isParked = true;
+    // Until the answer, nothing else keeps the thread alive.
+    this.#port.ref();
+    const snapshot = this.#recording.snapshot();
+    const waits = this.#stuck.map(({ place, tasks }) => ({
+      place,
+      tasks: typeof tasks === 'number' ? firstOf(tasks, snapshot) : tasks.map(snapshot.positionOf),
+    }));
+    this.#onParked(snapshot, waits);
+  }
+
+  #watchQuiet(): void {
+    let count = -1;
+    let asked = -1;
+    setInterval(() => {
+      if (count === this.#recording.count && asked === this.#asked) this.#park();
+      count = this.#recording.count;
+      asked = this.#asked;
+    }, quietMs).unref();
+  }
+}
+
+/** The first tasks of the recording may stand anywhere in the graph. */
+function firstOf(count: number, snapshot: Snapshot): readonly number[] | number {
+  return snapshot.isMoved
+    ? Array.from({ length: count }, (_, position) => snapshot.positionOf(position))
+    : count;
+}
+
+function readBack(written: Written, inputs: readonly (Uint8Array | undefined)[]): unknown {
+  const [value] = decodeArguments(written.bytes, (reference) => {
+    if (typeof reference !== 'number') {
+      throw new JugqError(
+        'USAGE',
+        `value(): ${String(reference)} is a task function, which has no value: pass tasks, or a structure of them`,
+      );
+    }
+    return decodeValue(inputs[reference] ?? new Uint8Array());
+  });
+  return value;
+}

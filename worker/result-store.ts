@@ -1,0 +1,84 @@
+/** What an evaluation may ask of the stored results, and where it keeps what the jugfile computes itself. */
+import { hash } from 'node:crypto';
+import { ulid } from 'ulid';
+import { isWrongRevision, toJugqError } from '../broker/nats-errors.ts';
+import type { OpenProject } from '../broker/project.ts';
+import type { PublishOutcome } from '../broker/publisher.ts';
+import type { TaskId } from '../core/identifiers.ts';
+import type { BlobReference } from '../core/parcel.ts';
+import type { ResultStore } from './evaluate.ts';
+
+const readAtOnce = 256;
+
+/**
+ * The results of a project, for an evaluation.
+ *
+ * @param planner - unique name, without spaces: kept with what the jugfile computes itself
+ */
+export function resultStore(project: OpenProject, planner: string): ResultStore {
+  const { results } = project;
+  return {
+    read: (ids) =>
+      eachOf(ids, async (id) => {
+        const stored = await results.read(id);
+        return stored?.present === true ? results.valueOf(stored) : undefined;
+      }),
+    present: (ids) => eachOf(ids, async (id) => (await results.read(id))?.present === true),
+    async presentIn(graph) {
+      const present = new Uint8Array(graph.count);
+      for (const known of await results.known(graph)) present[known.task] = Number(known.present);
+      return (position) => present[position] === 1;
+    },
+    keep: (id, bytes) => keep(project, planner, id, bytes),
+  };
+}
+
+/** A result store for those who only want to know what a jugfile declares before it needs any value. */
+export const noResults: ResultStore = {
+  read: (ids) => Promise.resolve(ids.map(() => undefined)),
+  present: (ids) => Promise.resolve(ids.map(() => false)),
+  presentIn: () => Promise.resolve(() => false),
+  keep: (_id, bytes) => Promise.resolve(bytes),
+};
+
+/** Whoever comes second is refused, and takes the first one's value. */
+async function keep(
+  project: OpenProject,
+  worker: string,
+  id: TaskId,
+  bytes: Uint8Array,
+): Promise<Uint8Array> {
+  const { results } = project;
+  const digest = hash('sha256', bytes, 'hex').slice(0, 32);
+  const facts = { worker, ms: 0, attempt: 1, fingerprint: '-', digest };
+  for (;;) {
+    const last = await results.readFromLeader(id);
+    if (last?.present === true) return results.valueOf(last);
+    const value = await fitting(project, bytes, digest);
+    const expects = last?.revision ?? 0;
+    const outcome = await new Promise<PublishOutcome>((settle) => {
+      results.put({ id, value, facts, expects }, settle);
+    });
+    if (outcome.kind === 'stored') return bytes;
+    if (!isWrongRevision(outcome)) throw toJugqError(outcome, `storing the value of ${id}`);
+  }
+}
+
+async function fitting(
+  project: OpenProject,
+  bytes: Uint8Array,
+  digest: string,
+): Promise<Uint8Array | BlobReference> {
+  if (bytes.length <= project.results.inlineBytesMax) return bytes;
+  const reference = { blob: `${digest}.${ulid()}`, size: bytes.length, digest };
+  await project.blobs.put(reference.blob, [bytes]);
+  return reference;
+}
+
+async function eachOf<T>(ids: readonly TaskId[], answer: (id: TaskId) => Promise<T>): Promise<T[]> {
+  const all: T[] = [];
+  for (let at = 0; at < ids.length; at += readAtOnce) {
+    all.push(...(await Promise.all(ids.slice(at, at + readAtOnce).map(answer))));
+  }
+  return all;
+}
