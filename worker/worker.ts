@@ -16,6 +16,7 @@ import { Presence } from './presence.ts';
 import { quarantine } from './quarantine.ts';
 import { Schedule, type NextBatch, type Work } from './schedule.ts';
 import {
+  dropFailure,
   storeFailure,
   storeResult,
   type AttemptFailure,
@@ -229,7 +230,10 @@ export class WorkerDaemon {
   async #prepareSuspect(held: HeldParcel, queue: string): Promise<void> {
     const { parcel } = held;
     const known = await this.#lookUp(parcel.tasks);
-    for (const _ of known) this.#held.settle(held);
+    for (const id of known) {
+      await dropFailure(this.#context, id);
+      this.#held.settle(held);
+    }
     const [head, ...rest] = parcel.tasks;
     const tail = rest.filter((task) => !known.includes(task.id));
     if (!(await publishSingly(this.#context, parcel, queue, tail))) {
@@ -269,7 +273,7 @@ export class WorkerDaemon {
     const read = await this.#readInputs(task);
     const missing = read.find((each) => each.kind === 'missing');
     if (missing !== undefined) {
-      await this.#reportMissing(held, task, missing);
+      await this.#reportMissing(held, task, missing, suspect);
       return;
     }
     const inputs = read.flatMap((each) => (each.kind === 'there' ? [each.bytes] : []));
@@ -300,6 +304,7 @@ export class WorkerDaemon {
     held: HeldParcel,
     task: ParcelTask,
     missing: Extract<Input, { kind: 'missing' }>,
+    suspect: Work['suspect'],
   ): Promise<void> {
     const { results } = this.#options.project;
     this.#options.trace({ kind: 'input-missing', task: task.id, input: missing.id });
@@ -308,7 +313,7 @@ export class WorkerDaemon {
       const outcome = await results.mark(missing.id, missing.revision);
       // Refused: somebody wrote there meanwhile, so it is worth another look.
       if (outcome.kind === 'refused') {
-        await this.#prepareTask(held, task);
+        await this.#prepareTask(held, task, suspect);
         return;
       }
     }
@@ -393,7 +398,9 @@ export class WorkerDaemon {
     }
     this.#schedule.note(held.parcel.functionName, outcome.ms);
     this.#noteParcel(outcome.ms * held.parcel.tasks.length);
-    storeResult(this.#context, held.parcel, task, outcome, () => {
+    const failureRevision = work.suspect?.failureRevision ?? task.failureExpects;
+    const attempted = { parcel: held.parcel, task, failureRevision };
+    storeResult(this.#context, attempted, outcome, () => {
       this.#held.settle(held);
     });
   }
@@ -423,11 +430,11 @@ export class WorkerDaemon {
   }
 
   #failLater(work: Work, failure: Omit<AttemptFailure, 'failureRevision' | 'strikes'>): void {
-    const { failureRevision, strikes } = work.suspect ?? {
-      failureRevision: work.task.failureExpects,
-      strikes: 0,
-    };
-    void this.#fail(work.held, work.task, { ...failure, failureRevision, strikes });
+    const known = work.suspect ?? { failureRevision: work.task.failureExpects, strikes: 0 };
+    this.#fail(work.held, work.task, { ...failure, ...known }).catch((error: unknown) => {
+      this.#noteTrouble(String(error));
+      this.#held.handBack(work.held, retryDelayMs);
+    });
   }
 
   async #fail(held: HeldParcel, task: ParcelTask, failure: AttemptFailure): Promise<void> {
