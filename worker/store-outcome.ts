@@ -11,7 +11,13 @@ import type { ResultFacts } from '../broker/results.ts';
 import { isJugqError } from '../core/errors.ts';
 import type { TaskId } from '../core/identifiers.ts';
 import type { BlobReference, Parcel, ParcelTask } from '../core/parcel.ts';
-import { encodeRecord, recordFormat, type FailureRecord, type TaskError } from '../core/records.ts';
+import {
+  encodeRecord,
+  recordFormat,
+  retryMsMax,
+  type FailureRecord,
+  type TaskError,
+} from '../core/records.ts';
 import type { Inputs } from './inputs.ts';
 import type { Outcome } from './task-protocol.ts';
 import type { Trace } from './trace.ts';
@@ -195,11 +201,10 @@ export interface AttemptFailure {
 }
 
 const backoffBaseMs = 1000;
-const backoffMaxMs = 60_000;
 
 /** Milliseconds until the attempt after this one: doubling, with jitter of half as much up or down. */
 export function backoffMs(attempt: number, random: number): number {
-  return Math.min(backoffMaxMs, backoffBaseMs * 2 ** (attempt - 1)) * (0.5 + random);
+  return Math.min(retryMsMax / 1.5, backoffBaseMs * 2 ** (attempt - 1)) * (0.5 + random);
 }
 
 /** Writes a failure record; resolves when it, or a later word on the task, is there. */
