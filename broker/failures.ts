@@ -1,5 +1,5 @@
 /** Failure records as the dispatcher needs them. */
-import { decodeRecord, type FailureRecord } from '../core/records.ts';
+import { decodeRecord, retryMsMax, type FailureRecord } from '../core/records.ts';
 import type { KnownFailure } from '../core/run-progress.ts';
 import type { Entry } from './bucket.ts';
 
@@ -13,7 +13,8 @@ export function knownFailure(entry: Entry): KnownFailure {
     revision: entry.revision,
     kind: record.kind,
     attempt: record.attempt,
-    dueAt: record.dueAt ?? 0,
+    // By the clock of whoever wrote it, which may be hours ahead of ours.
+    dueAt: Math.min(record.dueAt ?? 0, Date.now() + retryMsMax),
     expects: record.expects,
   };
 }

@@ -90,6 +90,11 @@ class Follower implements Following {
   #created: string | undefined;
   /** Last sequence of the stream when it was first seen. */
   #target = 0;
+  /**
+   * The message at the target, or a later one in its place, is going to come: with replicas, having nothing more to
+   * send shows only how far the consumer's own has come.
+   */
+  #targetComes = false;
   #delivered = 0;
   #heardAt = performance.now();
   #generation = 0;
@@ -176,10 +181,17 @@ class Follower implements Following {
   }
 
   /** Takes note of the stream that is there, which may be another than the one that was followed. */
-  #compare({ created, state }: StreamInfo): void {
+  #compare({ created, state, config }: StreamInfo): void {
     const other = this.#created !== undefined && this.#created !== created;
     if (other || state.last_seq < this.sequence) this.#replace();
-    if (this.#created === undefined) this.#target = state.last_seq;
+    if (this.#created === undefined) {
+      this.#target = state.last_seq;
+      this.#targetComes =
+        config.num_replicas > 1 &&
+        config.max_age === 0 &&
+        state.messages > 0 &&
+        this.#options.subjects === undefined;
+    }
     this.#created = created;
   }
 
@@ -193,6 +205,7 @@ class Follower implements Following {
 
   /** What the consumer has sent may be on its way still; the last of it says so itself. */
   #isAtEnd(consumer: ConsumerInfo): boolean {
+    if (this.#targetComes) return this.sequence >= this.#target;
     return consumer.num_pending === 0 && consumer.delivered.consumer_seq <= this.#delivered;
   }
 
@@ -244,7 +257,8 @@ class Follower implements Following {
     });
     if (generation !== this.#generation) return;
     // In a busy stream something is always pending: what counts is what was there at the start.
-    if (place.pending === 0 || place.sequence >= this.#target) this.#catchUp();
+    const isLast = place.pending === 0 && !this.#targetComes;
+    if (isLast || place.sequence >= this.#target) this.#catchUp();
   }
 
   /** Idle heartbeats and requests of the flow control: the latter want an answer. */
@@ -255,7 +269,8 @@ class Follower implements Following {
     const last = headers?.get('Nats-Last-Consumer') ?? '';
     if (last === '') return;
     if (Number(last) > this.#delivered) this.#restart();
-    // Idle with nothing on its way: what was pending at the start has been removed or replaced meanwhile.
+    // Idle with nothing on its way: what was pending at the start has been removed or replaced meanwhile. A replica that
+    // lags has had the time of a heartbeat.
     else if (stalled === '') this.#catchUp();
   }
 }

@@ -91,6 +91,9 @@ export interface FailureRecord {
   readonly at: string;
 }
 
+/** Longest time between an attempt that failed and the next, ms. */
+export const retryMsMax = 90_000;
+
 /** A worker, as it reports itself. */
 export interface WorkerRecord {
   readonly format: number;

@@ -145,9 +145,13 @@ class Reign {
     const replaced = (): void => {
       if (!this.#ended) this.#restart();
     };
-    const failures = project.failures.follow(1, (entry) => {
-      this.#seeFailure(entry);
-    });
+    const failures = project.failures.follow(
+      1,
+      (entry) => {
+        this.#seeFailure(entry);
+      },
+      replaced,
+    );
     this.#followings.push(failures);
     await failures.caughtUp;
     if (this.#ended) return;
@@ -159,9 +163,15 @@ class Reign {
         },
         replaced,
       ),
-      project.workers.follow(1, (entry) => {
-        this.#seeWorker(entry);
-      }),
+      project.workers.follow(
+        1,
+        (entry) => {
+          this.#seeWorker(entry);
+        },
+        () => {
+          this.#threads.clear();
+        },
+      ),
     );
     const runs = project.runs.follow(
       1,
@@ -282,9 +292,10 @@ class Reign {
         const position = index.find(task);
         return position === -1 ? [] : [[position, failure] as const];
       });
-      return startRun({ id, plan, basis }, results, failures, (name) =>
-        expectedMs(this.#state, name),
-      );
+      // Results that were made anew count from 1 again: none of those that are there is older than the run.
+      const last = await this.#project.results.lastRevision();
+      const run = { id, plan, basis: basis > last ? 0 : basis };
+      return startRun(run, results, failures, (name) => expectedMs(this.#state, name));
     } catch (error) {
       if (!(error instanceof JugqError) || !unreadable.has(error.code)) throw error;
       this.#options.trace({ kind: 'run-unreadable', run: id, reason: error.message });

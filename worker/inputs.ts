@@ -7,6 +7,7 @@ import { JugqError } from '../core/errors.ts';
 import type { TaskId } from '../core/identifiers.ts';
 import type { InputReference } from '../core/parcel.ts';
 import type { OpenProject } from '../broker/project.ts';
+import { onReconnect } from '../broker/reconnects.ts';
 import type { StoredResult } from '../broker/results.ts';
 
 /** CBOR of a result, or which result is not there: the last entry of its key, if it has one. */
@@ -31,6 +32,11 @@ export class Inputs {
 
   constructor(project: OpenProject) {
     this.#project = project;
+    // A server that comes back without its data counts revisions anew: an old number may mean another value.
+    onReconnect(project.connection, () => {
+      this.#cache.clear();
+      this.#bytes = 0;
+    });
   }
 
   /** Remembers a result that this worker has just stored. */

@@ -166,11 +166,19 @@ function blame(error: unknown): void {
 }
 
 function describe(error: unknown): TaskError {
-  if (error instanceof JugqError) return { name: error.code, message: error.message, stack: '' };
+  if (error instanceof JugqError)
+    return { name: error.code, message: cut(error.message), stack: '' };
   const text = formatUserError(error);
   const firstLine = text.split('\n', 1)[0] ?? '';
   const name = /^([A-Za-z_$][\w$.]*)(?:: |$)/.exec(firstLine)?.[1] ?? 'Error';
-  return { name, message: firstLine.replace(`${name}: `, ''), stack: text };
+  return { name, message: cut(firstLine.replace(`${name}: `, '')), stack: cut(text) };
+}
+
+/** A record of a failure has to fit a message, whatever was thrown. */
+const errorTextMax = 16_000;
+
+function cut(text: string): string {
+  return text.length > errorTextMax ? `${text.slice(0, errorTextMax)}…` : text;
 }
 
 /** Enough of an id to be told from its neighbours by a reader. */

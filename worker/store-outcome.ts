@@ -8,10 +8,16 @@ import { isStorageFull, isWrongRevision } from '../broker/nats-errors.ts';
 import type { OpenProject } from '../broker/project.ts';
 import type { PublishOutcome } from '../broker/publisher.ts';
 import type { ResultFacts } from '../broker/results.ts';
-import { knownFailure } from '../broker/failures.ts';
+import { isJugqError } from '../core/errors.ts';
 import type { TaskId } from '../core/identifiers.ts';
 import type { BlobReference, Parcel, ParcelTask } from '../core/parcel.ts';
-import { encodeRecord, recordFormat, type FailureRecord, type TaskError } from '../core/records.ts';
+import {
+  encodeRecord,
+  recordFormat,
+  retryMsMax,
+  type FailureRecord,
+  type TaskError,
+} from '../core/records.ts';
 import type { Inputs } from './inputs.ts';
 import type { Outcome } from './task-protocol.ts';
 import type { Trace } from './trace.ts';
@@ -29,14 +35,21 @@ type Done = Extract<Outcome, { kind: 'done' }>;
 
 const fullRetryMs = 2000;
 
+/** What an outcome is of; `failureRevision` is that of the task's failure record as this attempt knows it, 0: none. */
+export interface Attempted {
+  readonly parcel: Parcel;
+  readonly task: ParcelTask;
+  readonly failureRevision: number;
+}
+
 /** Stores a result; `settle` is called when it, or another one of the same task, is there, or it must not be. */
 export function storeResult(
   context: StoreContext,
-  parcel: Parcel,
-  task: ParcelTask,
+  attempted: Attempted,
   outcome: Done,
   settle: () => void,
 ): void {
+  const { parcel, task } = attempted;
   const { id } = task;
   context.trace({ kind: 'result-computed', task: id });
   const facts: ResultFacts = {
@@ -46,7 +59,7 @@ export function storeResult(
     fingerprint: parcel.fingerprint,
     digest: outcome.digest,
   };
-  const result = { id, facts, expects: task.expects, bytes: outcome.value, parcel, task };
+  const result = { id, facts, expects: task.expects, bytes: outcome.value, attempted };
   if (outcome.value.length <= context.project.results.inlineBytesMax) {
     put(context, { ...result, value: outcome.value }, settle);
     return;
@@ -62,8 +75,7 @@ interface Put {
   readonly expects: number;
   readonly value: Uint8Array | BlobReference;
   readonly bytes: Uint8Array;
-  readonly parcel: Parcel;
-  readonly task: ParcelTask;
+  readonly attempted: Attempted;
 }
 
 function put(context: StoreContext, result: Put, settle: () => void): void {
@@ -72,11 +84,24 @@ function put(context: StoreContext, result: Put, settle: () => void): void {
       context.trace({ kind: 'result-stored', task: result.id });
       context.inputs.remember(result.id, outcome.sequence, result.bytes);
       context.onFull(undefined);
-      settle();
+      // The usual case costs no turn of the event loop.
+      if (result.attempted.failureRevision === 0) settle();
+      else void clearFailure(context, result).then(settle);
     } else {
-      void question(context, result, outcome, settle);
+      question(context, result, outcome, settle).catch((error: unknown) => {
+        putLater(context, result, settle, error instanceof Error ? error.message : String(error));
+      });
     }
   });
+}
+
+/** The computed value is kept, and heartbeats go on, until the server takes it or says what stands there. */
+function putLater(context: StoreContext, result: Put, settle: () => void, reason: string): void {
+  if (context.project.connection.isClosed()) return;
+  context.onFull(reason);
+  setTimeout(() => {
+    put(context, result, settle);
+  }, fullRetryMs);
 }
 
 /** Reads what stands where the put was refused. Reading waits for the server as long as it takes. */
@@ -88,19 +113,15 @@ async function question(
 ): Promise<void> {
   const { project, trace } = context;
   if (isStorageFull(refusal)) {
-    // The computed value is kept, and heartbeats go on, until there is room.
-    context.onFull(refusal.description);
-    setTimeout(() => {
-      put(context, result, settle);
-    }, fullRetryMs);
+    putLater(context, result, settle, refusal.description);
     return;
   }
   if (!isWrongRevision(refusal)) {
     const message = `the server refuses the result: ${refusal.description}`;
     const error = { name: 'VALUE_NOT_STORABLE', message, stack: '' };
-    const failureRevision = result.task.failureExpects;
+    const { parcel, task, failureRevision } = result.attempted;
     const failure = { error, output: '', final: true, failureRevision, strikes: 0 };
-    await storeFailure(context, result.parcel, result.task, failure);
+    await storeFailure(context, parcel, task, failure);
     settle();
     return;
   }
@@ -113,7 +134,34 @@ async function question(
   const why = !found.present ? 'invalidated' : same ? 'twin' : 'differs';
   trace({ kind: 'result-refused', task: result.id, why });
   if (!(result.value instanceof Uint8Array)) await discardBlob(context, result.value, found.data);
+  if (found.present) await clearFailure(context, result);
   settle();
+}
+
+/**
+ * Takes the record of an earlier attempt away that a result has overtaken.
+ *
+ * A dispatcher does so as well, but only for tasks of active runs.
+ */
+async function clearFailure(context: StoreContext, { id, attempted }: Put): Promise<void> {
+  const { failureRevision } = attempted;
+  if (failureRevision > 0) await dropRecord(context, id, failureRevision);
+}
+
+/** A record that stays harms nobody: a result beats it wherever both are looked at. */
+async function dropRecord(context: StoreContext, id: TaskId, revision: number): Promise<void> {
+  try {
+    await context.project.failures.delete(id, revision);
+  } catch (error) {
+    if (!isJugqError(error)) throw error;
+    context.trace({ kind: 'trouble', reason: error.message });
+  }
+}
+
+/** Takes away whatever record stands against a task that has a result. */
+export async function dropFailure(context: StoreContext, id: TaskId): Promise<void> {
+  const entry = await context.project.failures.get(id);
+  if (entry?.value !== undefined) await dropRecord(context, id, entry.revision);
 }
 
 /** A name of its own for each attempt: concurrent puts under one name would leave chunks behind. */
@@ -153,11 +201,10 @@ export interface AttemptFailure {
 }
 
 const backoffBaseMs = 1000;
-const backoffMaxMs = 60_000;
 
 /** Milliseconds until the attempt after this one: doubling, with jitter of half as much up or down. */
 export function backoffMs(attempt: number, random: number): number {
-  return Math.min(backoffMaxMs, backoffBaseMs * 2 ** (attempt - 1)) * (0.5 + random);
+  return Math.min(retryMsMax / 1.5, backoffBaseMs * 2 ** (attempt - 1)) * (0.5 + random);
 }
 
 /** Writes a failure record; resolves when it, or a later word on the task, is there. */
@@ -182,7 +229,11 @@ export async function storeFailure(
     at: new Date().toISOString(),
   };
   context.trace({ kind: 'task-failed', task: task.id, final, reason: failure.error.message });
-  await putFailure(context, record, failure.failureRevision);
+  const revision = await putFailure(context, record, failure.failureRevision);
+  if (revision === undefined) return;
+  // Somebody else may have had more luck with the task: their result beats this record.
+  const own = await context.project.results.readFromLeader(task.id);
+  if (own?.present === true) await dropRecord(context, task.id, revision);
 }
 
 /**
@@ -195,18 +246,19 @@ export async function putFailure(
   record: FailureRecord,
   expects: number,
 ): Promise<number | undefined> {
+  const bytes = encodeRecord(record);
   for (;;) {
     try {
-      const revision = await context.project.failures.put(
-        record.task,
-        encodeRecord(record),
-        expects,
-      );
-      if (revision !== undefined || expects === 0) return revision;
-      // A bucket that was made anew has none of the revisions that the parcel knew.
+      const revision = await context.project.failures.put(record.task, bytes, expects);
+      if (revision !== undefined) return revision;
       const found = await context.project.failures.get(record.task);
-      if (found !== undefined && knownFailure(found).kind !== 'strike') return undefined;
-      expects = found?.revision ?? 0;
+      // Its own: the acknowledgement was lost and the record sent again.
+      if (found?.value !== undefined && Buffer.compare(found.value, bytes) === 0) {
+        return found.revision;
+      }
+      if (found !== undefined) return undefined;
+      // A bucket that was made anew has none of the revisions that the parcel knew.
+      expects = 0;
     } catch (error) {
       context.onFull(error instanceof Error ? error.message : String(error));
       await new Promise((resolve) => setTimeout(resolve, fullRetryMs));

@@ -18,25 +18,45 @@ import { putFailure, type StoreContext } from './store-outcome.ts';
 /** So many processes may a task take down before it has failed for good. */
 export const strikesMax = 3;
 
-/** Strikes on record after one more; `settled`: somebody has said something newer about the task. */
+/** Strikes on record after one more; `settled`: how this attempt ended is on record. */
 export type Strike =
   | { readonly kind: 'struck'; readonly revision: number; readonly strikes: number }
   | { readonly kind: 'poison'; readonly revision: number; readonly strikes: number }
   | { readonly kind: 'settled' };
 
-/** Records that a task is about to be run that may have killed its worker. */
+/**
+ * Records that a task is about to be run that may have killed its worker.
+ *
+ * A record of how this attempt or a later one ended stands: striking over it would lose a retry, and run an old attempt
+ * in its place. Whoever writes in between is asked again, so that `settled` always means that such a record is there.
+ */
 export async function strike(context: StoreContext, task: ParcelTask): Promise<Strike> {
-  const entry = await context.project.failures.get(task.id);
-  const known =
-    entry?.value === undefined
-      ? undefined
-      : decodeRecord<FailureRecord>(entry.value, `the failure record of ${task.id}`);
-  if (known?.kind === 'final') return { kind: 'settled' };
-  const before = known?.kind === 'strike' ? known.strikes : 0;
-  const revision = entry?.revision ?? 0;
-  if (before >= strikesMax) return { kind: 'poison', revision, strikes: before };
-  const strikes = before + 1;
-  const record: FailureRecord = {
+  for (;;) {
+    const entry = await context.project.failures.get(task.id);
+    const known =
+      entry?.value === undefined
+        ? undefined
+        : decodeRecord<FailureRecord>(entry.value, `the failure record of ${task.id}`);
+    if (known !== undefined && isConcluded(known, task)) return { kind: 'settled' };
+    const before = known?.kind === 'strike' ? known.strikes : 0;
+    const revision = entry?.revision ?? 0;
+    if (before >= strikesMax) return { kind: 'poison', revision, strikes: before };
+    const strikes = before + 1;
+    const written = await putFailure(context, strikeRecord(context, task, strikes), revision);
+    if (written === undefined) continue;
+    context.trace({ kind: 'struck', task: task.id, strikes });
+    return { kind: 'struck', revision: written, strikes };
+  }
+}
+
+/** Whether a record says how this attempt, or a later one, ended; one of before the last marker says nothing. */
+function isConcluded(known: FailureRecord, task: ParcelTask): boolean {
+  if (known.kind === 'strike' || known.expects < task.expects) return false;
+  return known.kind === 'final' || known.attempt >= task.attempt;
+}
+
+function strikeRecord(context: StoreContext, task: ParcelTask, strikes: number): FailureRecord {
+  return {
     format: recordFormat,
     kind: 'strike',
     task: task.id,
@@ -47,10 +67,6 @@ export async function strike(context: StoreContext, task: ParcelTask): Promise<S
     worker: context.worker,
     at: new Date().toISOString(),
   };
-  const written = await putFailure(context, record, revision);
-  if (written === undefined) return { kind: 'settled' };
-  context.trace({ kind: 'struck', task: task.id, strikes });
-  return { kind: 'struck', revision: written, strikes };
 }
 
 /**

@@ -17,6 +17,7 @@ import { quarantine } from './quarantine.ts';
 import { resultStore } from './result-store.ts';
 import { Schedule, type NextBatch, type Work } from './schedule.ts';
 import {
+  dropFailure,
   storeFailure,
   storeResult,
   type AttemptFailure,
@@ -231,7 +232,10 @@ export class WorkerDaemon {
   async #prepareSuspect(held: HeldParcel, queue: string): Promise<void> {
     const { parcel } = held;
     const known = await this.#lookUp(parcel.tasks);
-    for (const _ of known) this.#held.settle(held);
+    for (const id of known) {
+      await dropFailure(this.#context, id);
+      this.#held.settle(held);
+    }
     const [head, ...rest] = parcel.tasks;
     const tail = rest.filter((task) => !known.includes(task.id));
     if (!(await publishSingly(this.#context, parcel, queue, tail))) {
@@ -271,7 +275,7 @@ export class WorkerDaemon {
     const read = await this.#readInputs(task);
     const missing = read.find((each) => each.kind === 'missing');
     if (missing !== undefined) {
-      await this.#reportMissing(held, task, missing);
+      await this.#reportMissing(held, task, missing, suspect);
       return;
     }
     const inputs = read.flatMap((each) => (each.kind === 'there' ? [each.bytes] : []));
@@ -302,6 +306,7 @@ export class WorkerDaemon {
     held: HeldParcel,
     task: ParcelTask,
     missing: Extract<Input, { kind: 'missing' }>,
+    suspect: Work['suspect'],
   ): Promise<void> {
     const { results } = this.#options.project;
     this.#options.trace({ kind: 'input-missing', task: task.id, input: missing.id });
@@ -310,7 +315,7 @@ export class WorkerDaemon {
       const outcome = await results.mark(missing.id, missing.revision);
       // Refused: somebody wrote there meanwhile, so it is worth another look.
       if (outcome.kind === 'refused') {
-        await this.#prepareTask(held, task);
+        await this.#prepareTask(held, task, suspect);
         return;
       }
     }
@@ -395,7 +400,9 @@ export class WorkerDaemon {
     }
     this.#schedule.note(held.parcel.functionName, outcome.ms);
     this.#noteParcel(outcome.ms * held.parcel.tasks.length);
-    storeResult(this.#context, held.parcel, task, outcome, () => {
+    const failureRevision = work.suspect?.failureRevision ?? task.failureExpects;
+    const attempted = { parcel: held.parcel, task, failureRevision };
+    storeResult(this.#context, attempted, outcome, () => {
       this.#held.settle(held);
     });
   }
@@ -425,11 +432,11 @@ export class WorkerDaemon {
   }
 
   #failLater(work: Work, failure: Omit<AttemptFailure, 'failureRevision' | 'strikes'>): void {
-    const { failureRevision, strikes } = work.suspect ?? {
-      failureRevision: work.task.failureExpects,
-      strikes: 0,
-    };
-    void this.#fail(work.held, work.task, { ...failure, failureRevision, strikes });
+    const known = work.suspect ?? { failureRevision: work.task.failureExpects, strikes: 0 };
+    this.#fail(work.held, work.task, { ...failure, ...known }).catch((error: unknown) => {
+      this.#noteTrouble(String(error));
+      this.#held.handBack(work.held, retryDelayMs);
+    });
   }
 
   async #fail(held: HeldParcel, task: ParcelTask, failure: AttemptFailure): Promise<void> {

@@ -143,27 +143,26 @@ export class SimulatedWorker {
   }
 
   *#runSuspect(held: Held, task: ParcelTask): Steps {
-    const entry = yield* this.#world.ask(() => this.#world.failures.get(task.id));
-    const known = entry?.value;
-    if (known?.kind === 'final') {
-      this.#settle(held);
-      return;
-    }
-    const before = known?.kind === 'strike' ? known.strikes : 0;
-    const revision = entry?.revision ?? 0;
-    if (before >= strikesMax) {
-      const suspicion = { failureRevision: revision, strikes: before };
-      return yield* this.#fail(held, task, { ...suspicion, isFinal: true });
-    }
-    const strikes = before + 1;
     const { attempt, expects } = task;
-    const record = { kind: 'strike' as const, attempt, strikes, expects };
-    const failureRevision = yield* this.#putFailure(task.id, record, revision);
-    if (failureRevision === undefined) {
-      this.#settle(held);
-      return;
+    for (;;) {
+      const entry = yield* this.#world.ask(() => this.#world.failures.get(task.id));
+      const known = entry?.value;
+      if (known !== undefined && isConcluded(known, task)) {
+        this.#settle(held);
+        return;
+      }
+      const before = known?.kind === 'strike' ? known.strikes : 0;
+      const revision = entry?.revision ?? 0;
+      if (before >= strikesMax) {
+        const suspicion = { failureRevision: revision, strikes: before };
+        return yield* this.#fail(held, task, { ...suspicion, isFinal: true });
+      }
+      const strikes = before + 1;
+      const record = { kind: 'strike' as const, attempt, strikes, expects };
+      const failureRevision = yield* this.#putFailure(task.id, record, revision);
+      if (failureRevision === undefined) continue;
+      return yield* this.#runTask(held, task, { failureRevision, strikes });
     }
-    yield* this.#runTask(held, task, { failureRevision, strikes });
   }
 
   *#lookUp(tasks: readonly ParcelTask[]): Steps<TaskId[]> {
@@ -267,10 +266,11 @@ export class SimulatedWorker {
         yield 200;
         continue;
       }
-      if (revision !== undefined || expects === 0) return revision;
+      if (revision !== undefined) return revision;
       const found = yield* this.#world.send(() => failures.get(id));
-      if (found !== undefined && found.value?.kind !== 'strike') return undefined;
-      expects = found?.revision ?? 0;
+      if (found?.value === record) return found.revision;
+      if (found !== undefined) return undefined;
+      expects = 0;
     }
   }
 
@@ -347,4 +347,10 @@ export class SimulatedWorker {
   #note(id: TaskId, text: string): void {
     this.#world.note?.(id, `${this.#process.name} ${text}`);
   }
+}
+
+/** Whether a record says how this attempt, or a later one, ended; one of before the last marker says nothing. */
+function isConcluded(known: SimulatedFailure, task: ParcelTask): boolean {
+  if (known.kind === 'strike' || known.expects < task.expects) return false;
+  return known.kind === 'final' || known.attempt >= task.attempt;
 }
