@@ -116,6 +116,7 @@ function firstRecord(id: RunId, loaded: LoadedJugfile): RunRecord {
     fingerprints: Object.fromEntries(
       loaded.graph.functions.map((each) => [each.name, each.fingerprint]),
     ),
+    queues: Object.fromEntries(loaded.graph.functions.map((each) => [each.name, each.queue])),
     executed: 0,
     cached: 0,
     published: 0,

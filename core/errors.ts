@@ -23,7 +23,6 @@ export type ErrorCode =
   | 'UNKNOWN_RUN'
   | 'AMBIGUOUS_ID'
   | 'RESULT_MISSING'
-  | 'RUN_FAILED'
   | 'TIMED_OUT'
   | 'INTERRUPTED'
   | 'SERVER_FULL'

@@ -5,11 +5,12 @@
  * under this symbol, so that tasks are recorded by the one copy that is already loaded.
  */
 import { hashKey } from './canonical.ts';
+import { isJugqError, JugqError } from './errors.ts';
 import { task } from './task.ts';
 
 export const jugfileApiSymbol = Symbol.for('jugq');
 
-const api = { task, hashKey };
+const api = { task, hashKey, isJugqError, JugqError };
 
 /** What a jugfile may import from `jugq`. */
 export const jugfileApiNames: readonly string[] = Object.keys(api);

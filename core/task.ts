@@ -10,6 +10,7 @@ import { inspect } from 'node:util';
 import { parseDuration } from './duration.ts';
 import { JugqError } from './errors.ts';
 import { isFunctionName, type TaskId } from './identifiers.ts';
+import { jugfileScheme, jugfileSourcePath } from './stack.ts';
 
 declare const result: unique symbol;
 
@@ -305,5 +306,8 @@ function callerLine(): string {
   const line = lines.find(
     (each) => !each.includes(import.meta.url) && !each.includes('core/task.'),
   );
-  return line?.trim().replace(/^at /, '') ?? 'somewhere';
+  const place = line?.trim().replace(/^at /, '') ?? 'somewhere';
+  // At the top level of a module there is no function to name.
+  const bare = /^(?:<anonymous>|Object\.<anonymous>) \((.*)\)$/.exec(place)?.[1] ?? place;
+  return jugfileSourcePath(bare) ?? bare.replace(`(${jugfileScheme}`, '(');
 }

@@ -35,9 +35,9 @@ export function prepareForUserCode(): void {
   installJugfileApi();
   captureOutput(() => {
     const attempt = attemptNow();
-    return attempt === undefined
-      ? { mark: 'task' }
-      : { mark: shortId(attempt.taskId), tail: attempt.tail };
+    if (attempt !== undefined) return { mark: shortId(attempt.taskId), tail: attempt.tail };
+    // The jugfile's own prints were shown when it was planned; each thread that imports it would repeat them.
+    return currentEvaluation.getStore() === undefined ? { mark: 'task' } : undefined;
   });
   process.on('uncaughtException', blame);
   process.on('unhandledRejection', blame);
