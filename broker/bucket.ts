@@ -10,6 +10,8 @@ export interface Entry {
   readonly key: string;
   /** Sequence in the bucket's stream. */
   readonly revision: number;
+  /** When it was written, epoch ms of the server's clock. */
+  readonly writtenAt: number;
   /** Undefined: a delete marker. */
   readonly value: Uint8Array | undefined;
 }
@@ -42,6 +44,7 @@ export class Bucket {
       return {
         key,
         revision: message.seq,
+        writtenAt: message.time.getTime(),
         value: isMarker(message.header) ? undefined : message.data,
       };
     } catch (error) {
@@ -107,6 +110,7 @@ export class Bucket {
         onEntry({
           key: message.subject.slice(prefix.length),
           revision: message.sequence,
+          writtenAt: message.storedAt,
           value: isMarker(message.headers) ? undefined : message.data,
         });
       },

@@ -29,6 +29,8 @@ import { onReconnect } from './reconnects.ts';
 export interface Followed {
   readonly subject: string;
   readonly sequence: number;
+  /** When the server stored it, epoch ms of its clock. */
+  readonly storedAt: number;
   readonly headers: MsgHdrs | undefined;
   /** Empty with `headersOnly`. */
   readonly data: Uint8Array;
@@ -252,6 +254,7 @@ class Follower implements Following {
     this.#options.onMessage({
       subject: message.subject,
       sequence: place.sequence,
+      storedAt: place.storedAt,
       headers: message.headers,
       data: message.data,
     });
@@ -282,12 +285,18 @@ const ackPrefix = '$JS.ACK.';
  *
  * @see ADR-15 of nats-architecture-and-design: 9 tokens, or 11 and more with domain and account.
  */
-function readPlace(reply: string): { sequence: number; delivered: number; pending: number } {
+function readPlace(reply: string): {
+  sequence: number;
+  delivered: number;
+  storedAt: number;
+  pending: number;
+} {
   const tokens = reply.split('.');
   const at = tokens.length > 9 ? 7 : 5;
   return {
     sequence: Number(tokens[at]),
     delivered: Number(tokens[at + 1]),
+    storedAt: Number(tokens[at + 2]) / 1e6,
     pending: Number(tokens[at + 3]),
   };
 }

@@ -283,7 +283,22 @@ async function ensureConsumer(
     await manager.consumers.add(names.tasks, config);
   } catch (error) {
     if (!(error instanceof NatsError) || error.api_error?.err_code !== consumerExists) throw error;
+    await setAckWait(manager, names, config);
   }
+}
+
+/** The ack wait is our setting and decides over our heartbeats; whatever else an operator has set stays. */
+async function setAckWait(
+  manager: JetStreamManager,
+  names: Names,
+  wanted: { readonly durable_name: string; readonly ack_wait: number },
+): Promise<void> {
+  const { config } = await manager.consumers.info(names.tasks, wanted.durable_name);
+  if (config.ack_wait === wanted.ack_wait) return;
+  await manager.consumers.update(names.tasks, wanted.durable_name, {
+    ...config,
+    ack_wait: wanted.ack_wait,
+  });
 }
 
 /** `consumer already exists`: with other settings, which an operator may have chosen. */

@@ -69,8 +69,11 @@ export function objectStream(name: string): string {
   return `OBJ_${name}`;
 }
 
-/** How long a worker's record lives without being renewed. */
-export const presenceTtlMs = 30_000;
+/** How often a worker renews its record, and after how long without that it is silent: dead, or cut off. */
+export const presenceRenewMs = 5000;
+export const presenceSilentMs = 3 * presenceRenewMs;
+/** Only tidies up: until then a worker that was killed is seen to be silent. */
+const presenceTtlMs = 60_000;
 /**
  * Only tidies up after a lease: whoever competes for it keeps time itself. Longer than any lease that makes sense, so
  * that an entry never goes between two renewals.

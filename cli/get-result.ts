@@ -63,14 +63,16 @@ export async function newestArguments(
 }
 
 function print(value: unknown, stored: Uint8Array | undefined, output: Output): void {
-  const { stdout, stderr } = output.context;
+  const { stdout, stderr, colorDepth } = output.context;
   const terminal = stdout.isTTY === true;
   switch (output.format ?? (terminal ? 'inspect' : 'json')) {
     case 'cbor':
       stdout.write(stored ?? encodeValue(value));
       return;
     case 'inspect':
-      stdout.write(`${inspect(value, { colors: terminal, depth: inspectDepth })}\n`);
+      stdout.write(
+        `${inspect(value, { colors: terminal && colorDepth > 1, depth: inspectDepth })}\n`,
+      );
       return;
     case 'json': {
       const { json, lossy } = toJsonValue(value);

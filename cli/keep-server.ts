@@ -1,4 +1,5 @@
 /** `jugq server`: holds a connection to the private server, which lives as long as somebody has one. */
+import { hostname, networkInterfaces } from 'node:os';
 import { connectBroker } from '../broker/connection.ts';
 import {
   ensurePrivateServer,
@@ -52,10 +53,11 @@ export async function keepServer(
       say(notice.message);
     },
   );
-  context.stdout.write(`${addressFor(server, host)}\n`);
+  const address = addressFor(server, host === undefined ? '127.0.0.1' : reachableHost(host));
+  context.stdout.write(`${address}\n`);
   if (host !== undefined) {
     say('start a worker on another machine with');
-    say(`  jugq worker --project ${loaded.settings.project} --server ${addressFor(server, host)}`);
+    say(`  jugq worker --project ${loaded.settings.project} --server ${address}`);
   }
   say('commands in this directory find it by themselves; interrupt to end it');
   await new Promise<void>((resolve) => {
@@ -69,6 +71,18 @@ export async function keepServer(
 }
 
 /** With the token, as `--server` takes it. */
-function addressFor(server: PrivateServer, host: string | undefined): string {
-  return `nats://${server.token}@${host ?? '127.0.0.1'}:${server.port.toString()}`;
+function addressFor(server: PrivateServer, host: string): string {
+  const written = host.includes(':') ? `[${host}]` : host;
+  return `nats://${server.token}@${written}:${server.port.toString()}`;
+}
+
+/** Where others reach a server that listens on this address; the ones that stand for all lead nowhere from elsewhere. */
+export function reachableHost(
+  host: string,
+  interfaces: ReturnType<typeof networkInterfaces> = networkInterfaces(),
+): string {
+  if (host !== '0.0.0.0' && host !== '::') return host.replace(/^\[(.*)\]$/, '$1');
+  const outside = Object.values(interfaces).flatMap((each) => each ?? []);
+  const found = outside.find((each) => each.family === 'IPv4' && !each.internal);
+  return found?.address ?? hostname();
 }

@@ -24,7 +24,6 @@ import { nearName } from './near-name.ts';
 const statuses: Record<ErrorCode, number> = {
   RESULT_MISSING: 1,
   PARKED: 1,
-  RUN_FAILED: 1,
   TIMED_OUT: 1,
   SERVER_FULL: 1,
   USAGE: 2,

@@ -147,13 +147,15 @@ export async function conclude(
   if (failures.length > 0) {
     context.stderr.write(`${formatFailures(failures, retryCommand(context.argv))}\n`);
   }
+  const { state, note } = ended.record;
+  if (state === 'failed' && note !== undefined) context.stderr.write(`${note}\n`);
   if (json) context.stdout.write(`${JSON.stringify(summary)}\n`);
   else if (isOver(ended.record.state)) context.stderr.write(`${formatSummary(summary)}\n`);
   if (ended.record.state === 'cancelled') {
     context.stderr.write(`run ${ended.record.id} was cancelled\n`);
     return 1;
   }
-  return summary.failed > 0 ? 1 : 0;
+  return state === 'failed' ? 1 : 0;
 }
 
 /** A dispatcher that is elsewhere may take a moment; the run is stored and begins without us. */
@@ -188,7 +190,11 @@ function formatPlanned(submitted: Submitted): string {
     ['function', 'tasks', 'there', 'to run'],
     functionRows(submitted.progress),
   );
-  return `run ${submitted.record.id}\n${table}${submitted.complete ? `\n${nothingToRun(submitted.record)}` : ''}`;
+  const { id, waits } = submitted.record;
+  const lines = [`run ${id}`, table];
+  if (submitted.complete) lines.push(nothingToRun(submitted.record));
+  else if (waits !== undefined) lines.push(`planning waits at ${waits}, and goes on from there`);
+  return lines.join('\n');
 }
 
 function functionRows(progress: RunProgress): (string | number)[][] {

@@ -2,8 +2,9 @@
 import { createLogUpdate } from 'log-update';
 import colors from 'picocolors';
 import { formatDuration } from '../core/duration.ts';
-import { addCounts, type Counts, type RunRecord } from '../core/records.ts';
+import { addCounts, type Counts } from '../core/records.ts';
 import type { OutputStream } from './commands/base.ts';
+import { loneliness, lonelyQueues } from './lonely-queues.ts';
 import type { RunView } from './watch-run.ts';
 
 export interface Progress {
@@ -17,7 +18,7 @@ export interface Progress {
 const barWidth = 24;
 const plainEveryMs = 5000;
 const redrawEveryMs = 100;
-/** A run that nobody works on is told so after this long, and again as often as a plain line. */
+/** Work that nobody takes is told so after this long, and again as often as a plain line. */
 const loneAfterMs = 3000;
 
 /** A display on the stream: live if it is a terminal. */
@@ -36,7 +37,7 @@ function liveProgress(stream: OutputStream): Progress {
   return {
     update(view) {
       last = view;
-      pace.note(view.record);
+      pace.note(view);
     },
     print(text) {
       display.clear();
@@ -66,7 +67,7 @@ function plainProgress(stream: OutputStream): Progress {
   return {
     update(view) {
       last = view;
-      pace.note(view.record);
+      pace.note(view);
     },
     print(text) {
       stream.write(text);
@@ -79,22 +80,37 @@ function plainProgress(stream: OutputStream): Progress {
 
 /** How fast results come, over the last seconds. */
 interface Pace {
-  note(record: RunRecord): void;
+  note(view: RunView): void;
+  /** Queues that nobody has taken for a while, and what to do about them. */
+  loneliness(): string[];
   perSecond(): number;
-  readonly startedAt: number;
 }
 
 const paceWindowMs = 10_000;
 
 function startPace(): Pace {
-  const startedAt = performance.now();
   const samples: { at: number; executed: number }[] = [];
+  // When each queue was first seen to be lonely; the empty text stands for there being no worker at all.
+  const lonelySince = new Map<string, number>();
+  let workers = 0;
   return {
-    startedAt,
-    note(record) {
+    note({ record, workers: all }) {
       const at = performance.now();
       samples.push({ at, executed: record.executed });
       while (samples.length > 2 && (samples[0]?.at ?? at) < at - paceWindowMs) samples.shift();
+      workers = all.length;
+      const lonely = [...lonelyQueues([record], all), ...(workers === 0 ? [''] : [])];
+      for (const each of lonelySince.keys()) if (!lonely.includes(each)) lonelySince.delete(each);
+      for (const each of lonely) if (!lonelySince.has(each)) lonelySince.set(each, at);
+    },
+    loneliness() {
+      const before = performance.now() - loneAfterMs;
+      const lonely = [...lonelySince].flatMap(([each, at]) => (at < before ? [each] : []));
+      if (lonely.length === 0) return [];
+      return loneliness(
+        lonely.filter((each) => each !== ''),
+        lonely.includes('') ? 0 : workers,
+      );
     },
     perSecond() {
       const first = samples[0];
@@ -154,12 +170,11 @@ function formatLine(view: RunView, pace: Pace): string {
 
 /** What keeps a run from moving. */
 function notesOn(view: RunView, pace: Pace): string[] {
-  const notes = view.workers.flatMap((each) => (each.note === undefined ? [] : [each.note]));
-  if (view.record.note !== undefined) notes.push(view.record.note);
-  if (view.workers.length === 0 && performance.now() - pace.startedAt > loneAfterMs) {
-    notes.push('no worker is there: start one with jugq worker');
-  }
-  return [...new Set(notes)];
+  const { record, workers, shortages } = view;
+  const notes = [...workers, record].flatMap((each) =>
+    each.note === undefined ? [] : [each.note],
+  );
+  return [...new Set([...notes, ...shortages, ...pace.loneliness()])];
 }
 
 function runningOf(view: RunView, name: string): number {

@@ -8,7 +8,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { isJugqError } from '../core/errors.ts';
+import { isJugqError, JugqError } from '../core/errors.ts';
 import type { RunId } from '../core/identifiers.ts';
 import type { RunRecord } from '../core/records.ts';
 import { isInterruption } from './commands/base.ts';
@@ -23,18 +23,11 @@ import type { Submitted } from './submit-run.ts';
 /** Plans and executes until nothing is left to do. */
 export async function runHere(session: Session, request: PlanRequest): Promise<number> {
   const startedAt = performance.now();
-  const worker = superviseWorker(session, request);
-  // At once: what is cancelled only in a moment must not be begun meanwhile.
-  request.context.interrupted.addEventListener('abort', () => void worker.stop(), { once: true });
+  const jugfile = await openRequested(session, request);
   try {
-    const jugfile = await openRequested(session, request);
-    try {
-      return await runJugfile(session, request, { jugfile, startedAt });
-    } finally {
-      await jugfile.close();
-    }
+    return await runJugfile(session, request, { jugfile, startedAt });
   } finally {
-    await worker.stop();
+    await jugfile.close();
   }
 }
 
@@ -50,12 +43,21 @@ async function runJugfile(
     return conclude(session, request, { loaded: jugfile.loaded, record, startedAt });
   }
   const dispatcher = session.startDispatcher(() => undefined);
+  const worker = superviseWorker(session, request, queuesOf(session, submitted.record));
+  // At once: what is cancelled only in a moment must not be begun meanwhile.
+  request.context.interrupted.addEventListener('abort', () => void worker.stop(), { once: true });
   try {
     const record = await carryOutOrCancel(session, request, { jugfile, submitted });
     return await conclude(session, request, { loaded: jugfile.loaded, record, startedAt });
   } finally {
+    await worker.stop();
     await dispatcher.stop();
   }
+}
+
+/** On this machine nobody else may take the queues that the jugfile names. */
+function queuesOf(session: Session, { queues }: RunRecord): string[] {
+  return [...new Set([...session.settings.queues, ...Object.values(queues)])];
 }
 
 /** Whoever interrupts `run` wants it to stop: its run is cancelled, its results stay. */
@@ -71,7 +73,9 @@ async function carryOutOrCancel(
       request.context.stderr.write(
         'interrupted: finishing what runs; interrupt again to end at once; stored results stay\n',
       );
-      await cancelQuietly(session, request, planned.submitted.record.id);
+      const { id } = planned.submitted.record;
+      await cancelQuietly(session, request, id);
+      throw new JugqError('INTERRUPTED', `run ${id} was interrupted: run it again to go on`);
     }
     throw error;
   }
@@ -99,18 +103,26 @@ const earlyDeathsMax = 5;
 const abortMs = 5000;
 
 /** Keeps a worker running in a child process until `stop`. */
-function superviseWorker(session: Session, request: PlanRequest): Supervised {
+function superviseWorker(
+  session: Session,
+  request: PlanRequest,
+  queues: readonly string[],
+): Supervised {
   const { stderr, aborted } = request.context;
   let stopped = false;
   let early = 0;
   let child = start();
   function start(): ChildProcess {
     const startedAt = performance.now();
-    const started = spawn(process.execPath, [...process.execArgv, ...workerCommand(session)], {
-      cwd: session.cwd,
-      env: { ...request.context.env, ...session.childEnvironment },
-      stdio: ['pipe', 'ignore', 'pipe'],
-    });
+    const started = spawn(
+      process.execPath,
+      [...process.execArgv, ...workerCommand(session, queues)],
+      {
+        cwd: session.cwd,
+        env: { ...request.context.env, ...session.childEnvironment },
+        stdio: ['pipe', 'ignore', 'pipe'],
+      },
+    );
     createInterface({ input: started.stderr }).on('line', (line) => stderr.write(`${line}\n`));
     started.once('exit', (status, signal) => {
       if (stopped) return;
@@ -150,7 +162,7 @@ function superviseWorker(session: Session, request: PlanRequest): Supervised {
   };
 }
 
-function workerCommand(session: Session): string[] {
+function workerCommand(session: Session, queues: readonly string[]): string[] {
   const main = import.meta.url.endsWith('.ts') ? './main.ts' : './main.js';
   return [
     fileURLToPath(new URL(main, import.meta.url)),
@@ -158,5 +170,7 @@ function workerCommand(session: Session): string[] {
     '--supervised',
     '-j',
     session.settings.threads.toString(),
+    '--queue',
+    queues.join(','),
   ];
 }

@@ -2,20 +2,22 @@
 import { ulid } from 'ulid';
 import colors from 'picocolors';
 import { createLogUpdate } from 'log-update';
+import { findShortages } from '../broker/room.ts';
+import { readWorkers, type SeenWorker } from '../broker/worker-records.ts';
 import type { RunId } from '../core/identifiers.ts';
 import {
   addCounts,
   countedStates,
-  decodeRecord,
+  isOver,
   noCounts,
   type Counts,
   type RunRecord,
-  type WorkerRecord,
 } from '../core/records.ts';
 import { countsByFunction } from '../core/run-progress.ts';
 import type { CommandContext } from './commands/base.ts';
 import { loadJugfile } from './load-jugfile.ts';
 import { newestArguments } from './get-result.ts';
+import { loneliness, lonelyQueues } from './lonely-queues.ts';
 import { allRuns, findRun, isActive } from './runs.ts';
 import type { Session } from './session.ts';
 import { survey } from './submit-run.ts';
@@ -43,7 +45,7 @@ export interface Status {
     readonly plannedAt: string;
     readonly note?: string;
   }[];
-  readonly workers: readonly WorkerRecord[];
+  readonly workers: readonly SeenWorker[];
   /** Why nothing moves, as far as that can be told. */
   readonly notes: readonly string[];
 }
@@ -77,7 +79,7 @@ export async function readStatus(
   request: Pick<StatusRequest, 'jugfile' | 'args' | 'run' | 'all' | 'context'>,
 ): Promise<Status> {
   const { project } = session;
-  const [records, workers] = await Promise.all([allRuns(project), readWorkers(session)]);
+  const [records, workers] = await Promise.all([allRuns(project), readWorkers(project)]);
   const runs = await chooseRuns(session, request, records);
   const functions =
     request.jugfile === undefined
@@ -111,18 +113,17 @@ async function chooseRuns(
   return active.length > 0 ? active : records.slice(-1);
 }
 
-async function readWorkers(session: Session): Promise<WorkerRecord[]> {
-  const entries = await session.project.workers.list();
-  return entries.flatMap((entry) =>
-    entry.value === undefined ? [] : [decodeRecord<WorkerRecord>(entry.value, 'a worker record')],
-  );
-}
-
-/** Tasks that several runs declare are counted in each: their records do not say which they share. */
+/**
+ * Tasks that several runs declare are counted in each: their records do not say which they share.
+ *
+ * In a run that was cancelled, or ended by its first failure, nothing waits any more.
+ */
 function sumFunctions(runs: readonly RunRecord[]): Record<string, Counts> {
   const sums: Record<string, Counts> = {};
   for (const run of runs) {
-    for (const [name, counts] of Object.entries(run.functions)) {
+    if (run.state === 'cancelled' && runs.length > 1) continue;
+    for (const [name, last] of Object.entries(run.functions)) {
+      const counts = isOver(run.state) ? { ...last, waiting: 0, ready: 0 } : last;
       sums[name] = addCounts([sums[name] ?? noCounts(), counts]);
     }
   }
@@ -154,34 +155,35 @@ async function surveyJugfile(
 /** What runs was counted as ready. */
 function addRunning(
   functions: Readonly<Record<string, Counts>>,
-  workers: readonly WorkerRecord[],
+  workers: readonly SeenWorker[],
 ): Record<string, Counts> {
   const all: Record<string, Counts> = {};
   for (const [name, counts] of Object.entries(functions)) {
-    const reported = workers.reduce((sum, each) => sum + (each.running[name] ?? 0), 0);
+    const reported = workers.reduce((sum, each) => sum + runningIn(each, name), 0);
     const running = Math.min(reported, counts.ready);
     all[name] = { ...counts, running, ready: counts.ready - running };
   }
   return all;
 }
 
+/** What a silent worker said last is not what it does now. */
+function runningIn(worker: SeenWorker, name: string): number {
+  return worker.silent ? 0 : (worker.running[name] ?? 0);
+}
+
 async function explain(
   session: Session,
   runs: readonly RunRecord[],
-  workers: readonly WorkerRecord[],
+  workers: readonly SeenWorker[],
 ): Promise<string[]> {
-  const notes = [...runs, ...workers].flatMap((each) =>
+  const living = workers.filter((each) => !each.silent);
+  const notes = [...runs, ...living].flatMap((each) =>
     each.note === undefined ? [] : [each.note],
   );
   const active = runs.filter(isActive);
   if (active.length === 0) return [...new Set(notes)];
-  const queued = await session.project.queue.list();
-  const taken = new Set(workers.flatMap((each) => each.queues));
-  const alone = [...new Set(queued.map((each) => each.queue))].filter((each) => !taken.has(each));
-  for (const queue of alone.filter((each) => workers.length > 0 || each !== 'default'))
-    notes.push(`no worker takes the queue ${queue}: start one with jugq worker --queue ${queue}`);
-  if (workers.length === 0 && (alone.length === 0 || alone.includes('default')))
-    notes.push('no worker is there: start one with jugq worker');
+  notes.push(...loneliness(lonelyQueues(active, living), living.length));
+  notes.push(...(await findShortages(session.project)));
   return [...new Set(notes)];
 }
 
@@ -202,9 +204,10 @@ function formatStatus(status: Status): string {
     );
   for (const worker of status.workers) {
     const running = Object.values(worker.running).reduce((sum, each) => sum + each, 0);
-    parts.push(
-      `worker ${worker.id}  ${running.toString()} of ${worker.threads.toString()} threads busy  queues ${worker.queues.join(', ')}`,
-    );
+    const doing = worker.silent
+      ? 'silent: killed, asleep or cut off'
+      : `${running.toString()} of ${worker.threads.toString()} threads busy`;
+    parts.push(`worker ${worker.id}  ${doing}  queues ${worker.queues.join(', ')}`);
   }
   for (const note of status.notes) parts.push(colors.yellow(`! ${note}`));
   return parts.join('\n');

@@ -138,11 +138,12 @@ export type Planned = Pick<LoadedJugfile, 'graph' | 'open' | 'waits'> & {
 function described(
   { graph, waits }: Planned,
   progress: RunProgress,
-): Pick<RunRecord, 'functions' | 'fingerprints' | 'waits'> {
+): Pick<RunRecord, 'functions' | 'fingerprints' | 'queues' | 'waits'> {
   const [wait] = waits;
   return {
     functions: countsByFunction(progress),
     fingerprints: Object.fromEntries(graph.functions.map((each) => [each.name, each.fingerprint])),
+    queues: Object.fromEntries(graph.functions.map((each) => [each.name, each.queue])),
     ...(wait === undefined ? {} : { waits: wait.place }),
   };
 }
@@ -162,6 +163,7 @@ function firstRecord(id: RunId, loaded: LoadedJugfile): RunRecord {
     basis: 0,
     functions: Object.fromEntries(loaded.graph.functions.map((each) => [each.name, noCounts()])),
     fingerprints: {},
+    queues: {},
     executed: 0,
     cached: 0,
     published: 0,

@@ -1,5 +1,7 @@
 /** Follows a run to its end, from its record and from what the workers say of themselves. */
 import type { OpenProject } from '../broker/project.ts';
+import { findShortages } from '../broker/room.ts';
+import { presenceSilentMs } from '../broker/topology.ts';
 import { JugqError } from '../core/errors.ts';
 import type { RunId } from '../core/identifiers.ts';
 import { decodeRecord, isOver, type RunRecord, type WorkerRecord } from '../core/records.ts';
@@ -7,8 +9,14 @@ import { decodeRecord, isOver, type RunRecord, type WorkerRecord } from '../core
 /** How a run stands now. */
 export interface RunView {
   readonly record: RunRecord;
+  /** Those that have been heard of lately. */
   readonly workers: readonly WorkerRecord[];
+  /** Why the server may not take what is written; empty while the run moves. */
+  readonly shortages: readonly string[];
 }
+
+/** How often workers are counted, and a run that does not move is asked why. */
+const lookEveryMs = 3000;
 
 export interface WatchOptions {
   readonly run: RunId;
@@ -28,17 +36,37 @@ export interface WatchOptions {
  *   the server lost it
  */
 export async function watchRun(project: OpenProject, options: WatchOptions): Promise<RunRecord> {
-  const workers = new Map<string, WorkerRecord>();
+  const workers = new Map<string, { readonly record: WorkerRecord; readonly heardAt: number }>();
+  let shortages: readonly string[] = [];
   const until = options.until ?? ((record: RunRecord) => isOver(record.state));
   let last: RunRecord | undefined;
   const tell = (): void => {
-    if (last !== undefined) options.onChange({ record: last, workers: [...workers.values()] });
+    if (last === undefined) return;
+    const since = performance.now() - presenceSilentMs;
+    const living = [...workers.values()].filter((each) => each.heardAt > since);
+    options.onChange({ record: last, workers: living.map((each) => each.record), shortages });
   };
   const presence = project.workers.follow(1, (entry) => {
     if (entry.value === undefined) workers.delete(entry.key);
-    else workers.set(entry.key, decodeRecord<WorkerRecord>(entry.value, 'a worker record'));
+    else {
+      const record = decodeRecord<WorkerRecord>(entry.value, 'a worker record');
+      workers.set(entry.key, { record, heardAt: performance.now() });
+    }
     tell();
   });
+  let seen: RunRecord | undefined;
+  const look = setInterval(() => {
+    const stands = seen === last;
+    seen = last;
+    // A server that is away now is asked again in a moment; that it is away is said elsewhere.
+    void (stands ? findShortages(project) : Promise.resolve([])).then(
+      (found) => {
+        shortages = found;
+        tell();
+      },
+      () => undefined,
+    );
+  }, lookEveryMs);
   const { promise, resolve, reject } = deferred<RunRecord>();
   const records = project.runs.follow(
     1,
@@ -81,6 +109,7 @@ export async function watchRun(project: OpenProject, options: WatchOptions): Pro
     return await promise;
   } finally {
     clearTimeout(timer);
+    clearInterval(look);
     options.signal?.removeEventListener('abort', interrupt);
     presence.stop();
     records.stop();

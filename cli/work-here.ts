@@ -58,7 +58,13 @@ export async function workHere(session: Session, request: WorkRequest): Promise<
   }
   const drained = worker.daemon.drain();
   const aborted = whenAborted(context.aborted, 'aborted');
-  if ((await Promise.race([drained, aborted])) === 'aborted') await worker.daemon.abort();
+  const drain = await Promise.race([drained, aborted]);
+  if (drain === 'aborted') await worker.daemon.abort();
+  else if (drain > 0) {
+    say(
+      `the server had no room for the results of ${countOf(drain, 'parcel')}: their tasks run again once it has: free space with jugq cleanup, or raise its limits`,
+    );
+  }
   await dispatcher.stop();
   await worker.close();
   if (!request.supervised)

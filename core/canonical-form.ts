@@ -295,7 +295,8 @@ export function pathOf(form: Form): string {
     : 'the version';
 }
 
-const mendOfClass = 'give it a [hashKey]() method that returns what counts, or pass a plain object';
+const mendOfClass =
+  'pass a plain object, for example { ...instance }, or give its class a [hashKey]() method that returns what counts: its own properties then travel, its methods do not';
 
 function code(letter: string): number {
   return letter.charCodeAt(0);

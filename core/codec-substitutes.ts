@@ -18,6 +18,7 @@ import {
   bytesFault,
   decoratedFault,
   depthFault,
+  extendsBuiltin,
   foreignFault,
   holeFault,
   propertyFault,
@@ -131,8 +132,9 @@ function exactContents(walk: Walk, value: object): unknown {
   if (prototype === Object.prototype) return exactPlain(walk, value);
   if (prototype === null) return exactBare(walk, value);
   const substitute = builtins.get(prototype);
-  if (substitute === undefined) throw refused(walk, foreignFault(value, mendOfClass));
-  return substitute(walk, value);
+  if (substitute !== undefined) return substitute(walk, value);
+  if (isKeyedInstance(walk, value)) return exactPlain(walk, { ...value });
+  throw refused(walk, foreignFault(value, mendOfClass));
 }
 
 function exactArray(walk: Walk, items: readonly unknown[]): unknown {
@@ -176,6 +178,14 @@ function exactBare(walk: Walk, value: object): unknown {
 /** A [hashKey] on an argument has done its work in the hash; on a result it would be lost, and is refused. */
 function ignoredSymbol(walk: Walk): symbol | undefined {
   return walk.refer === undefined ? undefined : hashKey;
+}
+
+/**
+ * An argument of a class of the user's own that says by [hashKey]() what counts of it: its own properties travel, its
+ * class does not. What inherits from a built-in class has content that is no property, and is refused.
+ */
+function isKeyedInstance(walk: Walk, value: object): boolean {
+  return walk.refer !== undefined && hashKey in value && !extendsBuiltin(value);
 }
 
 function exactEntries(walk: Walk, value: object): Map<unknown, unknown> {

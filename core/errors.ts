@@ -24,7 +24,6 @@ export type ErrorCode =
   | 'AMBIGUOUS_ID'
   | 'RESULT_MISSING'
   | 'PARKED'
-  | 'RUN_FAILED'
   | 'TIMED_OUT'
   | 'INTERRUPTED'
   | 'SERVER_FULL'

@@ -5,12 +5,13 @@
  * under this symbol, so that tasks are recorded by the one copy that is already loaded.
  */
 import { hashKey } from './canonical.ts';
+import { isJugqError, JugqError } from './errors.ts';
 import { barrier, cached, compound, value } from './planning.ts';
 import { task } from './task.ts';
 
 export const jugfileApiSymbol = Symbol.for('jugq');
 
-const api = { task, hashKey, value, barrier, cached, compound };
+const api = { task, value, barrier, cached, compound, hashKey, isJugqError, JugqError };
 
 /** What a jugfile may import from `jugq`. */
 export const jugfileApiNames: readonly string[] = Object.keys(api);

@@ -49,6 +49,8 @@ export interface RunRecord {
   readonly functions: Readonly<Record<string, Counts>>;
   /** Of each function's code, by name. */
   readonly fingerprints: Readonly<Record<string, string>>;
+  /** The queue of each function, by name. */
+  readonly queues: Readonly<Record<string, string>>;
   readonly executed: number;
   readonly cached: number;
   /** Tasks that a dispatcher has published for this run so far. */

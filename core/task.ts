@@ -11,6 +11,7 @@ import { parseDuration } from './duration.ts';
 import { JugqError } from './errors.ts';
 import { isFunctionName, type TaskId } from './identifiers.ts';
 import type { Planner } from './planning.ts';
+import { jugfileScheme, jugfileSourcePath } from './stack.ts';
 
 declare const result: unique symbol;
 
@@ -349,5 +350,8 @@ export function callerLine(): string {
   const line = lines.find(
     (each) => !each.includes('core/task.') && !each.includes('core/planning.'),
   );
-  return line?.trim().replace(/^at /, '') ?? 'somewhere';
+  const place = line?.trim().replace(/^at /, '') ?? 'somewhere';
+  // At the top level of a module there is no function to name.
+  const bare = /^(?:<anonymous>|Object\.<anonymous>) \((.*)\)$/.exec(place)?.[1] ?? place;
+  return jugfileSourcePath(bare) ?? bare.replace(`(${jugfileScheme}`, '(');
 }

@@ -191,6 +191,20 @@ export function foreignFault(value: unknown, mendOfClass: string): Fault {
   return { what, mend: mendOfClass };
 }
 
+/** Whether a class of the language or of Node, other than Object, is among the classes of an object. */
+export function extendsBuiltin(value: object): boolean {
+  for (
+    let prototype = Object.getPrototypeOf(value) as object | null;
+    prototype !== null && prototype !== Object.prototype;
+    prototype = Object.getPrototypeOf(prototype) as object | null
+  ) {
+    const constructor: unknown = Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value;
+    if (typeof constructor !== 'function') continue;
+    if (Function.prototype.toString.call(constructor).endsWith('{ [native code] }')) return true;
+  }
+  return types.isProxy(value);
+}
+
 /** Name of the class of an object, read without running any code of it. */
 export function className(value: object): string {
   for (

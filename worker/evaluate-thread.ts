@@ -9,7 +9,7 @@ import { encodeArguments } from '../core/codec.ts';
 import { invariant, JugqError } from '../core/errors.ts';
 import { installJugfileApi } from '../core/jugfile-api.ts';
 import { Recording, type Snapshot } from '../core/recording.ts';
-import { formatUserError, userFrames } from '../core/stack.ts';
+import { formatUserError, userFrames, type FrameOptions } from '../core/stack.ts';
 import { currentEvaluation, definitionOf, TaskHandle } from '../core/task.ts';
 import type {
   Declarations,
@@ -25,6 +25,8 @@ const port = parentPort;
 const request = workerData as EvaluateRequest;
 
 process.setSourceMapsEnabled(true);
+// An argument is hashed some levels below the user's call; the default of 10 frames would end before it.
+Error.stackTraceLimit = 100;
 captureOutput(() => ({ mark: 'jugfile' }));
 installJugfileApi();
 process.on('uncaughtException', fail);
@@ -87,12 +89,18 @@ function encodeExport(name: string, value: unknown, { positionOf }: Snapshot): E
 function fail(error: unknown): void {
   const options = { directory: request.directory, exists: existsSync };
   if (error instanceof JugqError) {
-    const [frame] = userFrames(error.stack ?? '', options);
-    const place = frame === undefined ? '' : `\n    ${frame}`;
-    send({ kind: 'failed', code: error.code, message: error.message + place });
+    send({ kind: 'failed', code: error.code, message: withPlace(error, options) });
   } else {
     send({ kind: 'failed', code: 'JUGFILE_THREW', message: formatUserError(error, options) });
   }
+}
+
+/** The message with the user's line that led to it, unless it names that line itself. */
+function withPlace({ message, stack = '' }: JugqError, options: FrameOptions): string {
+  const [frame] = userFrames(stack, options);
+  const [relative = ''] = userFrames(stack);
+  const [place = relative] = /[^\s(]+:\d+:\d+/.exec(relative) ?? [];
+  return frame === undefined || message.includes(place) ? message : `${message}\n    ${frame}`;
 }
 
 function send(reply: EvaluateReply): void {

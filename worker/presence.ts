@@ -1,7 +1,7 @@
 /** Tells who works here: a record that expires, renewed while the worker lives. */
 import { hostname } from 'node:os';
 import type { Bucket } from '../broker/bucket.ts';
-import { presenceTtlMs } from '../broker/topology.ts';
+import { presenceRenewMs } from '../broker/topology.ts';
 import { encodeRecord, recordFormat, type WorkerRecord } from '../core/records.ts';
 
 export interface PresenceOptions {
@@ -12,7 +12,6 @@ export interface PresenceOptions {
   readonly now: () => { running: Readonly<Record<string, number>>; note?: string };
 }
 
-const renewMs = presenceTtlMs / 3;
 /** What runs changes too often to tell each change. */
 const changeEveryMs = 1000;
 
@@ -41,7 +40,7 @@ export class Presence {
     const { bucket, id, threads, queues } = this.#options;
     const now = this.#options.now();
     const text = JSON.stringify(now);
-    if (text === this.#told && performance.now() - this.#toldAt < renewMs) return;
+    if (text === this.#told && performance.now() - this.#toldAt < presenceRenewMs) return;
     this.#told = text;
     this.#toldAt = performance.now();
     const record: WorkerRecord = {

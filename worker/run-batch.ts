@@ -6,7 +6,7 @@ import type { TaskId } from '../core/identifiers.ts';
 import { installJugfileApi } from '../core/jugfile-api.ts';
 import type { TaskError } from '../core/records.ts';
 import { formatUserError } from '../core/stack.ts';
-import { currentAttempt, type Definition } from '../core/task.ts';
+import { currentAttempt, currentEvaluation, type Definition } from '../core/task.ts';
 import { BundleImport } from './importing.ts';
 import {
   packOutcomes,
@@ -43,9 +43,9 @@ export function prepareForUserCode(link: ReadResults): void {
   installJugfileApi();
   captureOutput(() => {
     const attempt = attemptNow();
-    return attempt === undefined
-      ? { mark: 'task' }
-      : { mark: shortId(attempt.taskId), tail: attempt.tail };
+    if (attempt !== undefined) return { mark: shortId(attempt.taskId), tail: attempt.tail };
+    // The jugfile's own prints were shown when it was planned; each thread that imports it would repeat them.
+    return currentEvaluation.getStore() === undefined ? { mark: 'task' } : undefined;
   });
   process.on('uncaughtException', blame);
   process.on('unhandledRejection', blame);

@@ -16,16 +16,19 @@ const tailMax = 4000;
 /**
  * Sends what the thread prints to stderr.
  *
- * @param speaker - who prints now: the mark of the lines, and where to keep their tail
+ * @param speaker - who prints now: the mark of the lines, and where to keep their tail; undefined: nobody who matters
  */
 export function captureOutput(
-  speaker: () => { readonly mark: string; readonly tail?: OutputTail },
+  speaker: () => { readonly mark: string; readonly tail?: OutputTail } | undefined,
 ): void {
   const write = (chunk: unknown, ...rest: unknown[]): boolean => {
     const text = typeof chunk === 'string' ? chunk : Buffer.from(chunk as Uint8Array).toString();
-    const { mark, tail } = speaker();
-    if (tail !== undefined) tail.text = (tail.text + text).slice(-tailMax);
-    writeAll(markLines(text, mark));
+    const speaking = speaker();
+    if (speaking !== undefined) {
+      const { mark, tail } = speaking;
+      if (tail !== undefined) tail.text = (tail.text + text).slice(-tailMax);
+      writeAll(markLines(text, mark));
+    }
     const done = rest.find((each): each is () => void => typeof each === 'function');
     if (done !== undefined) queueMicrotask(done);
     return true;

@@ -137,13 +137,22 @@ export class WorkerDaemon {
     return this.#runningNow;
   }
 
-  /** Takes no more, hands back what has not begun, and resolves when the rest is stored and acknowledged. */
-  async drain(): Promise<void> {
+  /**
+   * Takes no more, hands back what has not begun, and resolves when the rest is stored and acknowledged.
+   *
+   * @returns how many parcels were handed back although they were run, because the server has had no room for too long
+   */
+  async drain(): Promise<number> {
     this.#draining = true;
     for (const puller of this.#pullers) puller.stop();
     for (const held of this.#held.untouched(Infinity)) this.#held.handBack(held);
-    await this.#held.empty();
+    const ended = new AbortController();
+    await Promise.race([this.#held.empty(), this.#noRoom(ended.signal)]);
+    ended.abort();
+    const left = this.#held.all();
+    for (const held of left) this.#held.handBack(held);
     await this.#end();
+    return left.length;
   }
 
   /** Ends what runs, hands everything back. */
@@ -152,6 +161,21 @@ export class WorkerDaemon {
     for (const puller of this.#pullers) puller.stop();
     for (const held of this.#held.all()) this.#held.handBack(held);
     await this.#end();
+  }
+
+  /** Resolves when the server has had no room all the while that somebody may be asked to wait for an end. */
+  #noRoom(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      let since = performance.now();
+      const timer = setInterval(() => {
+        if (this.#full === undefined) since = performance.now();
+        else if (performance.now() - since > drainFullMs) resolve();
+      }, drainFullMs / 10);
+      signal.addEventListener('abort', () => {
+        clearInterval(timer);
+        resolve();
+      });
+    });
   }
 
   async #end(): Promise<void> {
@@ -490,6 +514,7 @@ export class WorkerDaemon {
 
 const retryDelayMs = 2000;
 const farewellMs = 2000;
+const drainFullMs = 10_000;
 
 const deathNames = { timeout: 'Timeout', memory: 'OutOfMemory', exit: 'Exit' } as const;
 

@@ -42,7 +42,7 @@ for (const { path, version } of servers) {
       const first = await runs.put('a', bytes('1'), 0);
       t.is(await runs.delete('a', (first ?? 0) + 1), undefined, 'a marker compares, too');
       const marker = await runs.delete('a', first);
-      t.deepEqual(await runs.get('a'), { key: 'a', revision: marker ?? 0, value: undefined });
+      t.like(await runs.get('a'), { key: 'a', revision: marker ?? 0, value: undefined });
       t.is(await runs.put('a', bytes('2'), 0), undefined);
       t.is(await runs.put('a', bytes('2'), first), undefined);
       t.truthy(await runs.put('a', bytes('2'), marker));

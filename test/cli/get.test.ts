@@ -1,12 +1,16 @@
 /** `jugq get` as a user types it; and results as any other NATS client reads them. */
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { decode } from 'cbor-x';
 import test from 'ava';
 import { connect } from 'nats';
 import type { UserDirectory } from '../kit/cli.ts';
 import { projectOn } from '../kit/jugfiles.ts';
 import { startServer, type TestServer } from '../kit/servers.ts';
+
+const program = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
 let server: TestServer;
 let user: UserDirectory;
@@ -129,4 +133,18 @@ test.serial('any NATS client: the value of a key is the plain CBOR of the result
   } finally {
     await connection.close();
   }
+});
+
+/** What a command prints on a terminal. */
+async function onTerminal({ path, env }: UserDirectory, more: NodeJS.ProcessEnv): Promise<string> {
+  const command = `${process.execPath} ${program} get jugfile.ts everything`;
+  const terminal = { ...env, TERM: 'xterm-256color', ...more };
+  const options = { cwd: path, env: terminal };
+  const { stdout } = await promisify(execFile)('script', ['-qec', command, '/dev/null'], options);
+  return stdout;
+}
+
+test.serial('on a terminal: as Node shows it, in colours unless NO_COLOR says no', async (t) => {
+  t.true((await onTerminal(user, {})).includes('set: Set(2) { \x1b[33m1\x1b[39m, '));
+  t.true((await onTerminal(user, { NO_COLOR: '1' })).includes('set: Set(2) { 1, 2 }'));
 });

@@ -88,6 +88,7 @@ test.serial('--keep-failed: what failed is left as it is, and nothing is execute
   t.regex(stderr, /: jugq run jugfile\.ts\n/);
   t.regex(stderr, /20 tasks: 0 executed, 14 were there, 3 failed, 3 blocked behind them/);
   t.deepEqual(await executions(user), before);
+  t.regex((await user.run('status')).stdout, /^run \S+ {2}failed {2}/m);
 });
 
 test.serial(
@@ -113,6 +114,8 @@ test.serial('prints: on stderr with their task or the jugfile, never on stdout',
   const { stdout, stderr, status } = await user.run('run', 'jugfile.ts');
   t.is(status, 1);
   t.is(stdout, '');
+  // Once, however many threads import the jugfile after the planner.
+  t.is(stderr.match(/reading the jugfile/g)?.length, 1);
   t.true(stderr.includes('[jugfile] reading the jugfile\n'));
   t.regex(stderr, /^\[loud\.[a-z2-7]{8}\] step one of 1$/m);
   t.regex(stderr, /^\[loud\.[a-z2-7]{8}\] step two without an end$/m);
@@ -123,6 +126,21 @@ test.serial('prints: on stderr with their task or the jugfile, never on stdout',
   const later = await user.run('run', '--keep-failed', 'jugfile.ts');
   t.regex(later.stderr, / {2}it printed:\n {4}step one of 1\n {4}step two without an end/);
 });
+
+test.serial(
+  'objects with their own key: it is called, what it leaves out does not count',
+  async (t) => {
+    await using user = await projectOn(server, 'keyed');
+    const { status, stderr } = await user.run('run', 'jugfile.ts');
+    t.is(status, 0, stderr);
+    t.deepEqual(await user.json('get', 'jugfile.ts', 'doubled'), [8, 8, 16]);
+    t.deepEqual(await user.json('get', 'jugfile.ts', 'codes'), ['USAGE']);
+    t.deepEqual(await executions(user), ['double', 'double']);
+    t.deepEqual((await readFile(join(user.path, 'keys.log'), 'utf8')).split('\n').slice(0, 3), [
+      ...['4', '4', '8'],
+    ]);
+  },
+);
 
 test.serial('two runs at once in one directory: share the work, each task runs once', async (t) => {
   await using user = await alone('gated');

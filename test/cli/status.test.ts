@@ -9,7 +9,12 @@ interface Status {
   readonly totals: Record<string, number>;
   readonly functions: Record<string, Record<string, number>>;
   readonly runs: readonly { readonly id: string; readonly state: string }[];
-  readonly workers: readonly { readonly id: string; readonly host: string; readonly pid: number }[];
+  readonly workers: readonly {
+    readonly id: string;
+    readonly host: string;
+    readonly pid: number;
+    readonly silent: boolean;
+  }[];
   readonly notes: readonly string[];
 }
 
@@ -135,5 +140,55 @@ test.serial(
     for (const line of stdout.trimEnd().split('\n')) {
       t.truthy((JSON.parse(line) as Status).totals);
     }
+  },
+);
+
+test.serial('a worker that was killed: silent after a while, and busy with nothing', async (t) => {
+  await using user = await projectOn(server, 'gated');
+  await user.run('plan', 'jugfile.ts');
+  const worker = user.start('worker', '-j2');
+  await eventually('two tasks to run', async () => (await executions(user)).length === 2);
+  await eventually('the worker to report them', async () => {
+    return (await user.json<Status>('status', '--json')).totals['running'] === 2;
+  });
+  worker.process.kill('SIGKILL');
+  const answer = await eventually('the worker to fall silent', async () => {
+    const now = await user.json<Status>('status', '--json');
+    return now.workers[0]?.silent === true && now;
+  });
+  t.is(answer.totals['running'], 0);
+  t.deepEqual(answer.notes, ['no worker is there: start one with jugq worker']);
+  t.regex((await user.run('status')).stdout, /^worker \S+ {2}silent: killed, asleep or cut off/m);
+});
+
+test.serial(
+  'a queue with work that no worker takes: named, in status and in progress',
+  async (t) => {
+    await using user = await projectOn(server, 'queues');
+    const planned = user.start('plan', '--wait', 'jugfile.ts');
+    const worker = user.start('worker', '-j1');
+    const lonely = 'no worker takes the queue gpu: start one with jugq worker --queue gpu';
+    await planned.printed(lonely);
+    t.true((await user.json<Status>('status', '--json')).notes.includes(lonely));
+    await user.run('worker', '--queue', 'gpu', '--max-tasks', '1');
+    t.is((await planned.finished).status, 0);
+    worker.process.kill('SIGTERM');
+    await worker.finished;
+  },
+);
+
+test.serial(
+  'a cancelled run: what it did counts, nothing waits; --all leaves it out',
+  async (t) => {
+    await using user = await projectOn(server, 'stages');
+    const first = await user.json<{ run: string }>('plan', '--json', 'jugfile.ts');
+    await user.run('cancel', first.run);
+    const cancelled = await user.json<Status>('status', '--json');
+    t.like(cancelled.runs[0], { id: first.run, state: 'cancelled' });
+    t.deepEqual(cancelled.totals, none);
+    await user.run('run', 'jugfile.ts');
+    const all = await user.json<Status>('status', '--all', '--json');
+    t.is(all.runs.length, 2);
+    t.deepEqual(all.totals, { ...none, finished: 32 });
   },
 );

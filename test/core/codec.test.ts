@@ -275,6 +275,35 @@ test('codec: an argument with its own [hashKey]: travels without it', (t) => {
   t.is(difference(decodeArguments(bytes, noReference), [{ a: -0 }]), undefined);
 });
 
+class Sample {
+  readonly value = -0;
+  readonly parts = [1n];
+  #secret = 1;
+
+  [hashKey](): unknown {
+    return this.#secret;
+  }
+}
+
+test('codec: an argument of a class with [hashKey]: its own properties travel', (t) => {
+  const bytes = encodeArguments([[new Sample()]], noReference);
+  t.is(difference(decodeArguments(bytes, noReference), [[{ value: -0, parts: [1n] }]]), undefined);
+  t.throws(() => encodeValue(new Sample()), { message: /^an instance of Sample cannot be stored/ });
+});
+
+test('codec: an argument of a class with [hashKey] that extends a built-in one: refused', (t) => {
+  class Table extends Map<string, number> {
+    [hashKey](): unknown {
+      return 1;
+    }
+  }
+  for (const value of [new Table([['a', 1]]), new Proxy(new Sample(), {})]) {
+    t.throws(() => encodeArguments([value], noReference), {
+      message: /cannot be stored: argument 1/,
+    });
+  }
+});
+
 test('codec: arguments that are no list: corrupt', (t) => {
   const error = t.throws(() => decodeArguments(encodeValue(1), noReference), {
     instanceOf: JugqError,
