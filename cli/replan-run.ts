@@ -9,7 +9,7 @@ import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { OpenProject } from '../broker/project.ts';
 import { isJugqError, JugqError } from '../core/errors.ts';
-import { idOf, TaskIndex, type Graph } from '../core/graph.ts';
+import { idOf, row, TaskIndex, type Graph } from '../core/graph.ts';
 import type { RunId } from '../core/identifiers.ts';
 import { decodePlan } from '../core/plan-format.ts';
 import { isOver, type RunRecord } from '../core/records.ts';
@@ -23,6 +23,12 @@ import { submitNext } from './submit-run.ts';
 
 const lookEveryMs = 1000;
 
+/** A run, and the step after which it was to be planned on. */
+interface Place {
+  readonly run: RunId;
+  readonly step: number;
+}
+
 /** Plans runs on, one after another, as the dispatcher of this process says. */
 export function startReplanner(
   session: Session,
@@ -33,7 +39,7 @@ export function startReplanner(
   return {
     see(event) {
       if (event.kind !== 'run-awake') return;
-      working = working.then(() => planOn(session, event.run, { trace, signal: stopped.signal }));
+      working = working.then(() => planOn(session, event, { trace, signal: stopped.signal }));
     },
     stop() {
       stopped.abort();
@@ -45,17 +51,17 @@ export function startReplanner(
 /** A server that is away is asked again: the dispatcher tells of a run only once. */
 async function planOn(
   session: Session,
-  run: RunId,
+  place: Place,
   { trace, signal }: { readonly trace: Trace; readonly signal: AbortSignal },
 ): Promise<void> {
   while (!signal.aborted) {
     try {
-      await replanRun(session, run, signal);
+      await replanRun(session, place, signal);
       return;
     } catch (error) {
       if (signal.aborted || session.project.connection.isClosed()) return;
       const reason = error instanceof Error ? error.message : String(error);
-      trace({ kind: 'trouble', reason: `planning run ${run} on: ${reason}` });
+      trace({ kind: 'trouble', reason: `planning run ${place.run} on: ${reason}` });
       await delay(lookEveryMs, undefined, { signal }).catch(() => undefined);
     }
   }
@@ -67,10 +73,11 @@ async function planOn(
  * @param signal - gives up, because this process ends or dispatches no longer
  * @throws JugqError when the server cannot be asked
  */
-async function replanRun(session: Session, run: RunId, signal: AbortSignal): Promise<void> {
+async function replanRun(session: Session, place: Place, signal: AbortSignal): Promise<void> {
   const { project } = session;
-  if (!(await isAbandoned(project, run, signal))) return;
-  const record = await awakeRun(project, run);
+  const { run } = place;
+  if (!(await isAbandoned(project, place, signal))) return;
+  const record = await recordAt(project, place);
   if (record === undefined || signal.aborted) return;
   try {
     const step = await evaluateAgain(session, record, signal);
@@ -93,13 +100,13 @@ async function replanRun(session: Session, run: RunId, signal: AbortSignal): Pro
 /** Waits until it is certain that nobody plans the run; false if somebody does, or it needs no planning. */
 async function isAbandoned(
   project: OpenProject,
-  run: RunId,
+  place: Place,
   signal: AbortSignal,
 ): Promise<boolean> {
   let seen = -1;
   let seenAt = performance.now();
-  while (!signal.aborted && (await awakeRun(project, run)) !== undefined) {
-    const sign = await project.runs.get(plannerKey(run));
+  while (!signal.aborted && (await recordAt(project, place)) !== undefined) {
+    const sign = await project.runs.get(plannerKey(place.run));
     if (sign?.value === undefined) return true;
     if (sign.revision !== seen) {
       seen = sign.revision;
@@ -111,12 +118,14 @@ async function isAbandoned(
   return false;
 }
 
-/** The record of a run that can be planned on. */
-async function awakeRun(project: OpenProject, run: RunId): Promise<RunRecord | undefined> {
+/** The record of a run that still stands where it was to be planned on. */
+async function recordAt(
+  project: OpenProject,
+  { run, step }: Place,
+): Promise<RunRecord | undefined> {
   const entry = await project.runs.get(run);
   const record = entry && readRun(entry);
-  if (record === undefined || isOver(record.state)) return undefined;
-  return record.awake === record.step ? record : undefined;
+  return record?.step === step && !isOver(record.state) ? record : undefined;
 }
 
 async function evaluateAgain(
@@ -140,7 +149,7 @@ async function evaluateAgain(
   });
   try {
     const step = await evaluation.advance();
-    await compare(project, record, step.graph);
+    await compare(project, record, step);
     return step;
   } finally {
     await evaluation.close();
@@ -148,18 +157,35 @@ async function evaluateAgain(
 }
 
 /** @throws JugqError `JUGFILE_THREW` if a task of the stored plan was not declared this time */
-async function compare(project: OpenProject, record: RunRecord, graph: Graph): Promise<void> {
+async function compare(
+  project: OpenProject,
+  record: RunRecord,
+  step: EvaluationStep,
+): Promise<void> {
   const bytes = record.plan === undefined ? undefined : await project.plans.get(record.plan);
   if (bytes === undefined) return;
   const before = decodePlan(bytes).graph;
+  const missing = firstMissing(before, step);
+  if (missing === undefined) return;
+  throw new JugqError(
+    'JUGFILE_THREW',
+    `the jugfile declares other tasks than at first: ${idOf(before, missing)} (number ${(missing + 1).toString()}) is missing: keep its evaluation with plan --wait, pass what may change as plan arguments, or remember it with cached()`,
+  );
+}
+
+/** The first task that is not declared any more, though no compound that has its result by now was made of it. */
+function firstMissing(before: Graph, { graph, open }: EvaluationStep): number | undefined {
   const index = new TaskIndex(graph);
-  for (let task = 0; task < before.count; task++) {
-    if (index.findIn(before, task) !== -1) continue;
-    throw new JugqError(
-      'JUGFILE_THREW',
-      `the jugfile declares other tasks than at first: ${idOf(before, task)} (number ${(task + 1).toString()}) is missing: keep its evaluation with plan --wait, pass what may change as plan arguments, or remember it with cached()`,
-    );
+  const closed = new Set(open);
+  const excused = new Uint8Array(before.count);
+  const missing: number[] = [];
+  for (let task = before.count - 1; task >= 0; task--) {
+    const now = index.findIn(before, task);
+    if (now === -1) missing.push(task);
+    if (now === -1 ? excused[task] === 0 : !closed.has(now)) continue;
+    for (const inner of row(before.dependencies, task)) excused[inner] = 1;
   }
+  return missing.findLast((task) => excused[task] === 0);
 }
 
 /** Functions that are new behind the wait have none: their sources stayed with the first planner. */

@@ -37,7 +37,6 @@ import {
 } from './ledger.ts';
 import { noteDuration, publishReady } from './publish-ready.ts';
 import {
-  conclusion,
   fact,
   holds,
   isOvertaken,
@@ -50,6 +49,7 @@ import {
   type KnownFailure,
   type RunProgress,
 } from './run-progress.ts';
+import { conclusion } from './run-summary.ts';
 
 export {
   startDispatch,

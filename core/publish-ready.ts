@@ -3,7 +3,8 @@ import { newestWith, type DispatchState, type Instruction, type Placed } from '.
 import { argumentsOf, functionOf, idOf, row } from './graph.ts';
 import type { TaskId } from './identifiers.ts';
 import { enterLedger, type LedgerEntry } from './ledger.ts';
-import { countIn, standingFailure, state as states, type RunProgress } from './run-progress.ts';
+import { standingFailure, state as states, type RunProgress } from './run-progress.ts';
+import { countIn } from './run-summary.ts';
 
 /**
  * Fills the window of every queue, the runs in turn, in each the longest remaining path first.

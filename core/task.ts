@@ -36,16 +36,25 @@ type Leaf =
   | ArrayBufferView
   | ((...args: never[]) => unknown);
 
+declare const plain: unique symbol;
+
+/** A task function among the arguments of a task arrives there as the plain function `F`. */
+export interface Plain<F> {
+  readonly [plain]: F;
+}
+
 /** What may be passed where a task function takes a `T`: a `T`, a task of one, or a structure with tasks inside. */
 export type Arg<T> =
   | Task<T>
-  | (T extends Leaf
-      ? T
-      : T extends ReadonlyMap<infer K, infer V>
-        ? ReadonlyMap<K, Arg<V>>
-        : T extends ReadonlySet<infer V>
-          ? ReadonlySet<Arg<V>>
-          : { readonly [K in keyof T]: Arg<T[K]> });
+  | (T extends (...args: never[]) => unknown
+      ? T | Plain<T>
+      : T extends Leaf
+        ? T
+        : T extends ReadonlyMap<infer K, infer V>
+          ? ReadonlyMap<K, Arg<V>>
+          : T extends ReadonlySet<infer V>
+            ? ReadonlySet<Arg<V>>
+            : { readonly [K in keyof T]: Arg<T[K]> });
 
 type Args<P extends readonly unknown[]> = { [K in keyof P]: Arg<P[K]> };
 
@@ -62,7 +71,7 @@ export type Value<T> =
           : { -readonly [K in keyof T]: Value<T[K]> };
 
 /** A function whose calls declare tasks. */
-export interface TaskFunction<P extends readonly unknown[], R> {
+export interface TaskFunction<P extends readonly unknown[], R> extends Plain<(...args: P) => R> {
   (...args: Args<P>): Task<Awaited<R>>;
 }
 

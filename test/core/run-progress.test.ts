@@ -1,11 +1,7 @@
 import { fc, testProp } from '@fast-check/ava';
 import test from 'ava';
 import {
-  countIn,
-  countsByFunction,
-  executedAndCached,
   fact,
-  conclusion,
   learnFailure,
   learnResult,
   nextDue,
@@ -17,6 +13,12 @@ import {
   type KnownFailure,
   type RunProgress,
 } from '../../core/run-progress.ts';
+import {
+  conclusion,
+  countIn,
+  countsByFunction,
+  executedAndCached,
+} from '../../core/run-summary.ts';
 import { noCounts } from '../../core/records.ts';
 import { planFor, runFor, type Sketch } from './small-plans.ts';
 
@@ -165,3 +167,36 @@ testProp(
     t.deepEqual(slowly.revision, atOnce.revision);
   },
 );
+
+/** The plan of a chain of three, parked at its first two tasks. */
+const parked = {
+  ...planFor({ 'f a': [], 'f b': ['f a'], 'g c': [] }),
+  waits: [{ place: 'here', tasks: 2 }],
+};
+
+test('run: parked: planning goes on when the wait is over, though tasks run still', (t) => {
+  const run = runFor(1, parked);
+  t.is(conclusion(run), undefined);
+  learnResult(run, { task: 0, revision: 1, present: true });
+  t.is(conclusion(run), undefined);
+  learnResult(run, { task: 1, revision: 2, present: true });
+  t.is(conclusion(run), 'plan-on');
+});
+
+test('run: parked behind a failure, and nothing else moves: failed', (t) => {
+  const run = runFor(1, parked);
+  learnFailure(run, 0, failed('final'));
+  t.is(conclusion(run), undefined);
+  learnResult(run, { task: 2, revision: 1, present: true });
+  t.is(conclusion(run), 'failed');
+});
+
+test('run: an open compound waits; if its result goes, planning must go on', (t) => {
+  const plan = { ...planFor({ 'f a': [], 'g b': ['f a'] }), open: [0] };
+  const run = runFor(1, plan, { results: [{ task: 0, revision: 1, present: true }] });
+  t.deepEqual(states(run), ['finished', 'ready']);
+  learnResult(run, { task: 0, revision: 2, present: false });
+  t.deepEqual(states(run), ['waiting', 'waiting']);
+  t.is(conclusion(run), 'plan-on');
+  validateRun(run);
+});

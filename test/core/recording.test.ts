@@ -1,0 +1,112 @@
+import test from 'ava';
+import { fc, testProp } from '@fast-check/ava';
+import { decodeArguments } from '../../core/codec.ts';
+import { argumentsOf, idOf, row } from '../../core/graph.ts';
+import { topologicalOrder } from '../../core/graph-order.ts';
+import { Recording } from '../../core/recording.ts';
+import { currentEvaluation, task, TaskHandle, type Definition } from '../../core/task.ts';
+
+const double = task(function double(x: number): number {
+  return 2 * x;
+});
+
+const wrap: Definition = {
+  name: 'wrap',
+  run: (x: unknown) => x,
+  source: (x: unknown) => x,
+  retries: 0,
+  timeoutMs: undefined,
+  queue: 'default',
+  version: undefined,
+  declaredAt: 'here',
+};
+
+/** Calls that are recorded. */
+function recorded<T>(recording: Recording, declare: () => T): T {
+  return currentEvaluation.run({ definitions: new Map(), recorder: recording }, declare);
+}
+
+test('recording: an open compound is in the graph, alone, without arguments', (t) => {
+  const recording = new Recording();
+  const { declared, isNew } = recording.declareCompound(wrap, [1]);
+  t.true(isNew);
+  t.false(recording.declareCompound(wrap, [1]).isNew);
+  const { graph, open, isMoved } = recording.snapshot();
+  t.deepEqual([graph.count, open, isMoved], [1, [declared.position], false]);
+});
+
+test('recording: a compound moves behind what it is made of, and hands its structure on', (t) => {
+  const recording = new Recording();
+  const { declared } = recording.declareCompound(wrap, [1]);
+  const outer = recorded(recording, () => double(new TaskHandle(wrap, declared) as never));
+  const inner = recorded(recording, () => [double(4), double(5)]);
+  recording.fillCompound(declared, { inner });
+  const { graph, open, isMoved, positionOf } = recording.snapshot();
+  t.deepEqual([open, isMoved], [[], true]);
+  const place = positionOf(declared.position);
+  t.is(idOf(graph, place), declared.id);
+  const ids = [...row(graph.dependencies, place)].map((each) => idOf(graph, each));
+  t.deepEqual(
+    ids,
+    inner.map((each) => each.id),
+  );
+  const args = decodeArguments(argumentsOf(graph, place), (reference) => reference);
+  t.deepEqual(args, [{ inner: [0, 1] }]);
+  const behind = Array.from({ length: graph.count }, (_, at) => at).find(
+    (at) => idOf(graph, at) === outer.id,
+  );
+  t.deepEqual([...row(graph.dependencies, behind ?? -1)], [place]);
+  t.true(place < (behind ?? -1));
+});
+
+test('recording: a compound that consists of itself: an error that names it', (t) => {
+  const recording = new Recording();
+  const { declared } = recording.declareCompound(wrap, [1]);
+  recording.fillCompound(declared, [new TaskHandle(wrap, declared)]);
+  const error = t.throws(() => recording.snapshot());
+  t.regex(error.message, /compound wrap\.[a-z2-7]{32} consists of itself/);
+});
+
+test('recording: a chain that was declared without a recording, longer than any stack: has its ids', (t) => {
+  const length = 20_000;
+  const chained = (): TaskHandle => {
+    let last: unknown = 0;
+    for (let at = 0; at < length; at++) last = double(last as number);
+    return last as TaskHandle;
+  };
+  const late = chained();
+  const recording = new Recording();
+  const { dependencies } = recording.write([late]);
+  const planned = new Recording();
+  const early = recorded(planned, chained);
+  t.deepEqual(
+    dependencies.map((each) => recording.idAt(each)),
+    [early.id],
+  );
+});
+
+testProp(
+  'order: every task after its dependencies, each once; a circle is found',
+  [fc.array(fc.array(fc.nat(11), { maxLength: 3 }), { minLength: 1, maxLength: 12 })],
+  (t, sketch) => {
+    const dependencies = sketch.map((each) => each.filter((task) => task < sketch.length));
+    const order = topologicalOrder(sketch.length, (each) => dependencies[each] ?? []);
+    if (!(order instanceof Uint32Array)) {
+      const { inCircle } = order;
+      const seen = new Set<number>();
+      const open = [...(dependencies[inCircle] ?? [])];
+      for (let each = open.pop(); each !== undefined; each = open.pop()) {
+        if (seen.has(each)) continue;
+        seen.add(each);
+        open.push(...(dependencies[each] ?? []));
+      }
+      t.true(seen.has(inCircle));
+      return;
+    }
+    const place = new Map([...order].map((each, at) => [each, at]));
+    t.is(place.size, sketch.length);
+    dependencies.forEach((each, at) => {
+      for (const dependency of each) t.true((place.get(dependency) ?? 0) < (place.get(at) ?? -1));
+    });
+  },
+);
