@@ -3,6 +3,7 @@ import { ulid } from 'ulid';
 import colors from 'picocolors';
 import { createLogUpdate } from 'log-update';
 import type { RunId } from '../core/identifiers.ts';
+import { describeDifferences, readDifferences } from '../broker/differences.ts';
 import {
   addCounts,
   countedStates,
@@ -96,7 +97,7 @@ export async function readStatus(
       ...(note === undefined ? {} : { note }),
     })),
     workers,
-    notes: await explain(session, runs, workers),
+    notes: [...(await explain(session, runs, workers)), ...(await warnings(session))],
   };
 }
 
@@ -183,6 +184,12 @@ async function explain(
   if (workers.length === 0 && (alone.length === 0 || alone.includes('default')))
     notes.push('no worker is there: start one with jugq worker');
   return [...new Set(notes)];
+}
+
+/** What went well and ought to be looked at all the same. */
+async function warnings({ project }: Session): Promise<string[]> {
+  const differences = describeDifferences(await readDifferences(project));
+  return differences === undefined ? [] : [differences];
 }
 
 function formatStatus(status: Status): string {

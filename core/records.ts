@@ -91,6 +91,24 @@ export interface FailureRecord {
   readonly at: string;
 }
 
+/** Two executions of one task gave different results, from the same inputs and with the same code. */
+export interface DifferenceRecord {
+  readonly format: number;
+  readonly task: TaskId;
+  /** What counts: the result that came first. */
+  readonly stored: DifferingResult;
+  readonly other: DifferingResult;
+  /** ISO 8601. */
+  readonly at: string;
+}
+
+/** One of the two. */
+export interface DifferingResult {
+  readonly worker: string;
+  /** Of the CBOR of the result. */
+  readonly digest: string;
+}
+
 /** Longest time between an attempt that failed and the next, ms. */
 export const retryMsMax = 90_000;
 
