@@ -1,6 +1,6 @@
 /** A key-value bucket of small records: read with revisions, written by compare-and-set, followed. */
 import { headers, NatsError, type JetStreamManager, type NatsConnection } from 'nats';
-import { follow, type Following } from './follow.ts';
+import { follow, type FollowOptions, type Following } from './follow.ts';
 import { isNotFound, isWrongRevision, toJugqError } from './nats-errors.ts';
 import type { Publisher, PublishOutcome } from './publisher.ts';
 import { bucketStream, keySubject } from './topology.ts';
@@ -81,11 +81,15 @@ export class Bucket {
     return this.#settle(key, outcome);
   }
 
-  /** The last entries of all keys, markers left out, in the order of their revisions. */
-  async list(): Promise<Entry[]> {
+  /**
+   * The last entries of all keys, markers left out, in the order of their revisions.
+   *
+   * @param keys - only those that match, with the wildcards of a subject; default all
+   */
+  async list(keys?: string): Promise<Entry[]> {
     const entries = new Map<string, Entry>();
-    const following = this.follow(
-      1,
+    const following = this.#follow(
+      { from: 1, ...(keys === undefined ? {} : { subjects: [keySubject(this.name, keys)] }) },
       (entry) => {
         // Taken out first, so that a key that is written meanwhile moves to the end.
         entries.delete(entry.key);
@@ -102,10 +106,18 @@ export class Bucket {
 
   /** Hands over every entry from a revision on, and each new one. */
   follow(from: number, onEntry: (entry: Entry) => void, onReplaced?: () => void): Following {
+    return this.#follow({ from }, onEntry, onReplaced);
+  }
+
+  #follow(
+    which: Pick<FollowOptions, 'from' | 'subjects'>,
+    onEntry: (entry: Entry) => void,
+    onReplaced?: () => void,
+  ): Following {
     const prefix = keySubject(this.name, '');
     return follow(this.#connection, this.#manager, {
+      ...which,
       stream: bucketStream(this.name),
-      from,
       onMessage: (message) => {
         onEntry({
           key: message.subject.slice(prefix.length),

@@ -46,6 +46,8 @@ export interface StoredResult extends ResultEntry {
   /** The message's own bytes: CBOR of the value, or of a reference to a blob. */
   readonly data: Uint8Array;
   readonly isBlob: boolean;
+  /** Revision that its put expected: of two results that expected the same one, both had the same inputs. */
+  readonly expected: number;
 }
 
 const factsHeader = 'Jugq-Result';
@@ -321,7 +323,8 @@ export class Results {
 
   #stored(id: TaskId, revision: number, all: MsgHdrs | undefined, data: Uint8Array): StoredResult {
     const isBlob = all !== undefined && all.get(blobHeader) !== '';
-    return { ...this.#entry(id, revision, all), data, isBlob };
+    const expected = Number(all?.get(expectHeader) ?? '');
+    return { ...this.#entry(id, revision, all), data, isBlob, expected };
   }
 
   #entry(id: TaskId, revision: number, all: MsgHdrs | undefined): ResultEntry {

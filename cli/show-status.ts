@@ -5,6 +5,7 @@ import { createLogUpdate } from 'log-update';
 import { findShortages } from '../broker/room.ts';
 import { readWorkers, type SeenWorker } from '../broker/worker-records.ts';
 import type { RunId } from '../core/identifiers.ts';
+import { describeDifferences, readDifferences } from '../broker/differences.ts';
 import {
   addCounts,
   countedStates,
@@ -98,7 +99,7 @@ export async function readStatus(
       ...(note === undefined ? {} : { note }),
     })),
     workers,
-    notes: await explain(session, runs, workers),
+    notes: [...(await explain(session, runs, workers)), ...(await warnings(session))],
   };
 }
 
@@ -185,6 +186,12 @@ async function explain(
   notes.push(...loneliness(lonelyQueues(active, living), living.length));
   notes.push(...(await findShortages(session.project)));
   return [...new Set(notes)];
+}
+
+/** What went well and ought to be looked at all the same. */
+async function warnings({ project }: Session): Promise<string[]> {
+  const differences = describeDifferences(await readDifferences(project));
+  return differences === undefined ? [] : [differences];
 }
 
 function formatStatus(status: Status): string {

@@ -94,7 +94,7 @@ function describe(event: TraceEvent): string | undefined {
         ? `${event.task} gave another result than the one that is stored: the first one counts; is the function deterministic?`
         : undefined;
     case 'struck':
-      return `${event.task} may have killed its worker: run by itself (${event.strikes.toString()})`;
+      return `${event.task} may have killed its worker: run by itself${event.strikes === 0 ? '' : ` (its process died ${event.strikes.toString()} times)`}`;
     case 'run-unreadable':
     case 'dispatcher-failed':
       return `dispatcher: ${event.reason}`;

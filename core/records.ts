@@ -73,14 +73,17 @@ export interface TaskError {
  * Why a task has no result.
  *
  * `retry`: an attempt failed and the next is due at `dueAt`. `final`: it failed for good. `strike`: a worker is about
- * to try a task that may have killed a worker; if nothing follows, it did.
+ * to try a task that may have killed a worker; if nothing follows, it may have done so again.
  */
 export interface FailureRecord {
   readonly format: number;
   readonly kind: 'retry' | 'final' | 'strike';
   readonly task: TaskId;
   readonly attempt: number;
+  /** Processes of its own that it is known to have taken down with it, one after the other. */
   readonly strikes: number;
+  /** Times in a row that it was begun by itself and nothing was heard of it again, nor of its worker. */
+  readonly vanished?: number;
   /** Revision of the task's key that the attempt was for; a later entry of it makes the record void. */
   readonly expects: number;
   /** Epoch ms; only of a `retry`. */
@@ -91,6 +94,24 @@ export interface FailureRecord {
   readonly worker: string;
   /** ISO 8601. */
   readonly at: string;
+}
+
+/** Two executions of one task gave different results, from the same inputs and with the same code. */
+export interface DifferenceRecord {
+  readonly format: number;
+  readonly task: TaskId;
+  /** What counts: the result that came first. */
+  readonly stored: DifferingResult;
+  readonly other: DifferingResult;
+  /** ISO 8601. */
+  readonly at: string;
+}
+
+/** One of the two. */
+export interface DifferingResult {
+  readonly worker: string;
+  /** Of the CBOR of the result. */
+  readonly digest: string;
 }
 
 /** Longest time between an attempt that failed and the next, ms. */

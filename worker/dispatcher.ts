@@ -23,7 +23,7 @@ import { decodePlan } from '../core/plan-format.ts';
 import { decodeRecord, isOver, type RunRecord, type WorkerRecord } from '../core/records.ts';
 import { nextDue, startRun, type RunProgress } from '../core/run-progress.ts';
 import type { Entry } from '../broker/bucket.ts';
-import { knownFailure } from '../broker/failures.ts';
+import { readFailure } from '../broker/failures.ts';
 import { Lease } from '../broker/lease.ts';
 import type { OpenProject } from '../broker/project.ts';
 import type { ResultEntry } from '../broker/results.ts';
@@ -218,7 +218,8 @@ class Reign {
   }
 
   #seeFailure(entry: Entry): void {
-    const failure = knownFailure(entry);
+    const failure = readFailure(entry);
+    if (failure === undefined) return;
     const id = entry.key as TaskId;
     const isNews = entry.revision > (this.#failures.get(id)?.revision ?? 0);
     if (isNews) this.#failures.set(id, failure);
@@ -445,8 +446,8 @@ class Reign {
       ]);
       if (result !== undefined) this.#tell(resultEvent(result));
       if (failure !== undefined) this.#seeFailure(failure);
-      const failed =
-        failure !== undefined && ['retry', 'final'].includes(knownFailure(failure).kind);
+      const kind = failure && readFailure(failure)?.kind;
+      const failed = kind === 'retry' || kind === 'final';
       if (result?.present !== true && !failed) absent.push(id);
     };
     for (let at = 0; at < tasks.length; at += verifyAtOnce) {

@@ -16,22 +16,24 @@ import { unpackOutcomes, type Batch, type Outcome } from './task-protocol.ts';
 export function quarantine(read: ReadResults): Runner {
   const idle: ChildProcess[] = [];
   const busy = new Set<ChildProcess>();
+  let closing = false;
   return {
     async run(batch, timeoutMs) {
-      const child = idle.pop() ?? start(read);
+      const child = takeLiving(idle) ?? start(read);
       busy.add(child);
       try {
         const outcomes = await runIn(child, batch, timeoutMs);
         idle.push(child);
         return outcomes;
+      } catch (error) {
+        throw closing ? new RunnerDied('aborted', 'it was ended') : error;
       } finally {
         busy.delete(child);
       }
     },
     async close() {
-      const all = [...idle, ...busy].filter(
-        (each) => each.exitCode === null && each.signalCode === null,
-      );
+      closing = true;
+      const all = [...idle, ...busy].filter(isLiving);
       const gone = all.map((child) => once(child, 'exit'));
       for (const child of all) child.kill('SIGKILL');
       await Promise.all(gone);
@@ -39,11 +41,25 @@ export function quarantine(read: ReadResults): Runner {
   };
 }
 
+function isLiving(child: ChildProcess): boolean {
+  return child.pid !== undefined && child.exitCode === null && child.signalCode === null;
+}
+
+/** What a task left behind may have ended its process later. */
+function takeLiving(idle: ChildProcess[]): ChildProcess | undefined {
+  for (let child = idle.pop(); child !== undefined; child = idle.pop()) {
+    if (isLiving(child) && child.connected) return child;
+  }
+  return undefined;
+}
+
 function start(read: ReadResults): ChildProcess {
   const child = fork(fileURLToPath(threadFile('quarantine-child')), {
     serialization: 'advanced',
     stdio: ['ignore', 2, 2, 'ipc'],
   });
+  // Whoever waits for the outcome hears of it; nobody else wants to.
+  child.on('error', () => undefined);
   child.on('message', (message) => {
     if (message instanceof Uint8Array) return;
     void answerTo(message as LinkQuestion, read).then((answer) => {

@@ -4,10 +4,11 @@
  * A put that was refused is a question, not an answer: the key is read, and what stands there decides.
  */
 import { ulid } from 'ulid';
+import { recordDifference } from '../broker/differences.ts';
 import { isStorageFull, isWrongRevision } from '../broker/nats-errors.ts';
 import type { OpenProject } from '../broker/project.ts';
 import type { PublishOutcome } from '../broker/publisher.ts';
-import type { ResultFacts } from '../broker/results.ts';
+import type { ResultFacts, StoredResult } from '../broker/results.ts';
 import { isJugqError } from '../core/errors.ts';
 import type { TaskId } from '../core/identifiers.ts';
 import type { BlobReference, Parcel, ParcelTask } from '../core/parcel.ts';
@@ -130,12 +131,39 @@ async function question(
     put(context, { ...result, expects: 0 }, settle);
     return;
   }
-  const same = found.facts?.digest === result.facts.digest;
-  const why = !found.present ? 'invalidated' : same ? 'twin' : 'differs';
+  const why = compare(found, result);
   trace({ kind: 'result-refused', task: result.id, why });
+  if (why === 'differs') await tellDifference(context, found, result);
   if (!(result.value instanceof Uint8Array)) await discardBlob(context, result.value, found.data);
   if (found.present) await clearFailure(context, result);
   settle();
+}
+
+/** A value that expected another revision, or has other code, was made from something else: nothing follows from it. */
+function compare(found: StoredResult, result: Put): 'twin' | 'differs' | 'invalidated' {
+  if (!found.present) return 'invalidated';
+  if (found.facts?.digest === result.facts.digest) return 'twin';
+  const isSameWork =
+    found.expected === result.expects && found.facts?.fingerprint === result.facts.fingerprint;
+  return isSameWork ? 'differs' : 'invalidated';
+}
+
+async function tellDifference(
+  { project, worker, trace }: StoreContext,
+  { facts }: StoredResult,
+  result: Put,
+): Promise<void> {
+  try {
+    await recordDifference(project.failures, {
+      task: result.id,
+      stored: { worker: facts?.worker ?? '', digest: facts?.digest ?? '' },
+      other: { worker, digest: result.facts.digest },
+    });
+  } catch (error) {
+    // A warning that cannot be kept has been told by the trace, and must not hold the parcel.
+    if (!isJugqError(error)) throw error;
+    trace({ kind: 'trouble', reason: error.message });
+  }
 }
 
 /**

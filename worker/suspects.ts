@@ -3,8 +3,9 @@
  *
  * Its worker may have died of it, or of something else: delivery counts accuse the innocent. So its tasks are looked up
  * first; if several are left, all but the first are published anew by themselves, and this message stands for the
- * first alone; and that one is run in a process of its own, with a strike on record before it starts. Only strikes
- * make a task poison.
+ * first alone; and that one is run in a process of its own, with a record before it starts. A worker that sees that
+ * process die has a proof, and a few of them make a task poison. Where the worker is gone as well, the task may have done
+ * it, or a machine that was taken away: that has to happen more often before it counts as one.
  */
 import { decodeRecord, recordFormat, type FailureRecord } from '../core/records.ts';
 import type { TaskId } from '../core/identifiers.ts';
@@ -15,13 +16,19 @@ import { hashBytes } from '../core/hash-index.ts';
 import type { QueueOutcome } from '../broker/queue.ts';
 import { putFailure, type StoreContext } from './store-outcome.ts';
 
-/** So many processes may a task take down before it has failed for good. */
-export const strikesMax = 3;
+/** So many processes may a task take down before it has failed for good, and so many workers vanish while it runs. */
+const strikesMax = 3;
+const vanishedMax = 10;
 
-/** Strikes on record after one more; `settled`: how this attempt ended is on record. */
+/** What is on record of a suspect; `settled`: how this attempt ended. */
 export type Strike =
   | { readonly kind: 'struck'; readonly revision: number; readonly strikes: number }
-  | { readonly kind: 'poison'; readonly revision: number; readonly strikes: number }
+  | {
+      readonly kind: 'poison';
+      readonly revision: number;
+      readonly strikes: number;
+      readonly why: string;
+    }
   | { readonly kind: 'settled' };
 
 /**
@@ -29,8 +36,14 @@ export type Strike =
  *
  * A record of how this attempt or a later one ended stands: striking over it would lose a retry, and run an old attempt
  * in its place. Whoever writes in between is asked again, so that `settled` always means that such a record is there.
+ *
+ * @param died - its process has just died under this worker's eyes
  */
-export async function strike(context: StoreContext, task: ParcelTask): Promise<Strike> {
+export async function strike(
+  context: StoreContext,
+  task: ParcelTask,
+  died: boolean,
+): Promise<Strike> {
   for (;;) {
     const entry = await context.project.failures.get(task.id);
     const known =
@@ -38,11 +51,15 @@ export async function strike(context: StoreContext, task: ParcelTask): Promise<S
         ? undefined
         : decodeRecord<FailureRecord>(entry.value, `the failure record of ${task.id}`);
     if (known !== undefined && isConcluded(known, task)) return { kind: 'settled' };
-    const before = known?.kind === 'strike' ? known.strikes : 0;
+    const before = known?.kind === 'strike' ? known : { strikes: 0, vanished: 0 };
     const revision = entry?.revision ?? 0;
-    if (before >= strikesMax) return { kind: 'poison', revision, strikes: before };
-    const strikes = before + 1;
-    const written = await putFailure(context, strikeRecord(context, task, strikes), revision);
+    const strikes = before.strikes + Number(died);
+    // What the record announced has been heard of: the process died.
+    const vanished = died ? 0 : (before.vanished ?? 0);
+    const why = poisonous(strikes, vanished);
+    if (why !== undefined) return { kind: 'poison', revision, strikes, why };
+    const record = strikeRecord(context, task, { strikes, vanished: vanished + 1 });
+    const written = await putFailure(context, record, revision);
     if (written === undefined) continue;
     context.trace({ kind: 'struck', task: task.id, strikes });
     return { kind: 'struck', revision: written, strikes };
@@ -55,13 +72,28 @@ function isConcluded(known: FailureRecord, task: ParcelTask): boolean {
   return known.kind === 'final' || known.attempt >= task.attempt;
 }
 
-function strikeRecord(context: StoreContext, task: ParcelTask, strikes: number): FailureRecord {
+/** What speaks against a task, if it is enough. */
+function poisonous(strikes: number, vanished: number): string | undefined {
+  if (strikes >= strikesMax) {
+    return `its process died each time it was run (${strikes.toString()} times, the limit is ${strikesMax.toString()})`;
+  }
+  if (vanished >= vanishedMax) {
+    return `its worker was gone each time it was run by itself (${vanished.toString()} times, the limit is ${vanishedMax.toString()})`;
+  }
+  return undefined;
+}
+
+function strikeRecord(
+  context: StoreContext,
+  task: ParcelTask,
+  counts: { readonly strikes: number; readonly vanished: number },
+): FailureRecord {
   return {
     format: recordFormat,
     kind: 'strike',
     task: task.id,
     attempt: task.attempt,
-    strikes,
+    ...counts,
     expects: task.expects,
     error: { name: 'Strike', message: 'a process may have died of it', stack: '' },
     worker: context.worker,

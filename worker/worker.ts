@@ -23,7 +23,7 @@ import {
   type AttemptFailure,
   type StoreContext,
 } from './store-outcome.ts';
-import { publishSingly, strike, strikesMax } from './suspects.ts';
+import { publishSingly, strike } from './suspects.ts';
 import { packTasks, type Outcome } from './task-protocol.ts';
 import { RunnerDied, taskThreads, type Runner } from './task-threads.ts';
 import type { Trace } from './trace.ts';
@@ -270,16 +270,17 @@ export class WorkerDaemon {
     if (head !== undefined && !known.includes(head.id)) await this.#runSuspect(held, head);
   }
 
-  /** Runs a task in a process of its own, with a strike on record first. */
-  async #runSuspect(held: HeldParcel, task: ParcelTask): Promise<void> {
-    const struck = await strike(this.#context, task);
+  /** Runs a task in a process of its own, which is on record first; again if it `died` of it. */
+  async #runSuspect(held: HeldParcel, task: ParcelTask, died = false): Promise<void> {
+    const struck = await strike(this.#context, task, died);
     if (struck.kind === 'settled') {
       this.#held.settle(held);
       return;
     }
     const suspect = { failureRevision: struck.revision, strikes: struck.strikes };
     if (struck.kind === 'poison') {
-      await this.#fail(held, task, { ...poisonFailure(struck.strikes), ...suspect });
+      const error = { name: 'KilledItsWorker', message: struck.why, stack: '' };
+      await this.#fail(held, task, { error, output: '', final: true, ...suspect });
       return;
     }
     await this.#prepareTask(held, task, suspect);
@@ -441,7 +442,7 @@ export class WorkerDaemon {
       return;
     }
     if (death.kind === 'killed') {
-      this.#runSuspect(only.held, only.task).catch((again: unknown) => {
+      this.#runSuspect(only.held, only.task, true).catch((again: unknown) => {
         this.#noteTrouble(String(again));
         this.#held.handBack(only.held, retryDelayMs);
       });
@@ -517,8 +518,3 @@ const farewellMs = 2000;
 const drainFullMs = 10_000;
 
 const deathNames = { timeout: 'Timeout', memory: 'OutOfMemory', exit: 'Exit' } as const;
-
-function poisonFailure(strikes: number): Pick<AttemptFailure, 'error' | 'output' | 'final'> {
-  const message = `its process died each time it was run (${strikes.toString()} times, the limit is ${strikesMax.toString()})`;
-  return { error: { name: 'KilledItsWorker', message, stack: '' }, output: '', final: true };
-}

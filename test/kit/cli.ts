@@ -34,6 +34,8 @@ export interface UserDirectory extends AsyncDisposable {
   readonly env: NodeJS.ProcessEnv;
   write(name: string, text: string): Promise<void>;
   start(...args: string[]): Started;
+  /** As `start`, with more in its environment. */
+  startWith(env: Readonly<Record<string, string>>, ...args: string[]): Started;
   run(...args: string[]): Promise<Finished>;
   /** Runs a command that prints JSON, and gives the last line's. */
   json<T>(...args: string[]): Promise<T>;
@@ -68,8 +70,9 @@ export async function userDirectory(
       await mkdir(dirname(join(path, name)), { recursive: true });
       await writeFile(join(path, name), text);
     },
-    start(...args) {
-      const started = start(directory, args);
+    start: (...args) => directory.startWith({}, ...args),
+    startWith(more, ...args) {
+      const started = start({ path, env: { ...directory.env, ...more } }, args);
       children.add(started.process);
       started.process.once('exit', () => children.delete(started.process));
       return started;
@@ -104,7 +107,7 @@ function inherited(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined));
 }
 
-function start(directory: UserDirectory, args: readonly string[]): Started {
+function start(directory: Pick<UserDirectory, 'path' | 'env'>, args: readonly string[]): Started {
   const child = spawn(process.execPath, [program, ...args], {
     cwd: directory.path,
     env: directory.env,

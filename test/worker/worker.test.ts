@@ -1,4 +1,7 @@
 import test from 'ava';
+import { readDifferences, recordDifference } from '../../broker/differences.ts';
+import { eventually } from '../kit/eventually.ts';
+import { idFor } from '../kit/project.ts';
 import { startTrial, trialAckWaitMs } from '../kit/trial.ts';
 
 test.serial(
@@ -243,36 +246,68 @@ test.serial(
   },
 );
 
-test.serial(
-  'two results for one task: the first counts, and a second that differs is told',
-  async (t) => {
-    await using trial = await startTrial();
-    const run = await trial.submit(`
+for (const [kind, fingerprint, why] of [
+  ['of the same code', undefined, 'differs'],
+  ['of other code', 'f00d', 'invalidated'],
+] as const) {
+  test.serial(
+    `two results for one task, the first ${kind}: it counts, and the second is told as "${why}"`,
+    async (t) => {
+      await using trial = await startTrial();
+      const run = await trial.submit(`
     import { task } from 'jugq';
     export const end = task(async function random() {
       await new Promise((r) => setTimeout(r, 300));
       return Math.random();
     })();
   `);
-    const [id] = trial.ids(run, 'random');
-    if (id === undefined) throw new Error('random is declared');
-    trial.startDispatcher();
-    const worker = await trial.startWorker({
-      onEvent: (event) => {
-        if (event.kind !== 'task-started') return;
-        const facts = { worker: 'other', ms: 1, attempt: 1, fingerprint: 'f', digest: 'd' };
-        const value = new Uint8Array([1]);
-        trial.project.results.put({ id, value, facts, expects: 0 }, () => undefined);
-      },
-    });
-    t.is((await trial.end(run)).state, 'finished');
-    while (!worker.events.some((event) => event.kind === 'parcel-acked')) {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-    t.is(await trial.value(id), 1);
-    t.is(worker.events.find((event) => event.kind === 'result-refused')?.why, 'differs');
-  },
-);
+      const [id] = trial.ids(run, 'random');
+      if (id === undefined) throw new Error('random is declared');
+      const own = run.loaded.graph.functions[0]?.fingerprint ?? '';
+      trial.startDispatcher();
+      const worker = await trial.startWorker({
+        onEvent: (event) => {
+          if (event.kind !== 'task-started') return;
+          const facts = { worker: 'other', ms: 1, attempt: 1, digest: 'd' };
+          const result = { id, value: new Uint8Array([1]), expects: 0 };
+          trial.project.results.put(
+            { ...result, facts: { ...facts, fingerprint: fingerprint ?? own } },
+            () => undefined,
+          );
+        },
+      });
+      t.is((await trial.end(run)).state, 'finished');
+      await eventually('the parcel to be acknowledged', () =>
+        worker.events.some((event) => event.kind === 'parcel-acked'),
+      );
+      t.is(await trial.value(id), 1);
+      t.is(worker.events.find((event) => event.kind === 'result-refused')?.why, why);
+      const differences = await readDifferences(trial.project);
+      t.deepEqual(
+        differences.map((each) => [each.task, each.stored.worker]),
+        why === 'differs' ? [[id, 'other']] : [],
+      );
+    },
+  );
+}
+
+test.serial('a difference whose result is invalidated: tells nothing any more', async (t) => {
+  await using trial = await startTrial();
+  const id = idFor('random', 1);
+  const facts = { worker: 'w', ms: 1, attempt: 1, fingerprint: 'f', digest: 'one' };
+  const { project } = trial;
+  const revision = await new Promise<number>((resolve) => {
+    project.results.put({ id, value: new Uint8Array([1]), facts, expects: 0 }, (outcome) =>
+      resolve(outcome.kind === 'stored' ? outcome.sequence : 0),
+    );
+  });
+  const [stored, other] = ['one', 'two'].map((digest) => ({ worker: 'w', digest }));
+  if (stored === undefined || other === undefined) throw new Error('two are made');
+  await recordDifference(project.failures, { task: id, stored, other });
+  t.is((await readDifferences(project)).length, 1);
+  await project.results.mark(id, revision);
+  t.is((await readDifferences(project)).length, 0);
+});
 
 test.serial(
   'a worker that drains: hands back what has not begun, finishes what runs',

@@ -40,6 +40,7 @@ type ReadInput =
     };
 
 const strikesMax = 3;
+const vanishedMax = 10;
 const lostShare = 0.9;
 const heldMax = 3;
 const backoffMs = 200;
@@ -142,7 +143,7 @@ export class SimulatedWorker {
     if (head !== undefined && !known.includes(head.id)) yield* this.#runSuspect(held, head);
   }
 
-  *#runSuspect(held: Held, task: ParcelTask): Steps {
+  *#runSuspect(held: Held, task: ParcelTask, died = false): Steps {
     const { attempt, expects } = task;
     for (;;) {
       const entry = yield* this.#world.ask(() => this.#world.failures.get(task.id));
@@ -151,14 +152,16 @@ export class SimulatedWorker {
         this.#settle(held);
         return;
       }
-      const before = known?.kind === 'strike' ? known.strikes : 0;
+      const before = known?.kind === 'strike' ? known : { strikes: 0, vanished: 0 };
       const revision = entry?.revision ?? 0;
-      if (before >= strikesMax) {
-        const suspicion = { failureRevision: revision, strikes: before };
+      const strikes = before.strikes + Number(died);
+      const vanished = died ? 0 : (before.vanished ?? 0);
+      if (strikes >= strikesMax || vanished >= vanishedMax) {
+        const suspicion = { failureRevision: revision, strikes };
         return yield* this.#fail(held, task, { ...suspicion, isFinal: true });
       }
-      const strikes = before + 1;
-      const record = { kind: 'strike' as const, attempt, strikes, expects };
+      const counts = { strikes, vanished: vanished + 1 };
+      const record = { kind: 'strike' as const, attempt, ...counts, expects };
       const failureRevision = yield* this.#putFailure(task.id, record, revision);
       if (failureRevision === undefined) continue;
       return yield* this.#runTask(held, task, { failureRevision, strikes });
@@ -213,7 +216,7 @@ export class SimulatedWorker {
 
   /** In the worker's own process it takes everything down; a suspect has one of its own. */
   *#die(held: Held, task: ParcelTask, suspicion: Suspicion | undefined): Steps {
-    if (suspicion !== undefined) return yield* this.#runSuspect(held, task);
+    if (suspicion !== undefined) return yield* this.#runSuspect(held, task, true);
     this.#note(task.id, 'dies of it');
     this.#process.alive = false;
     yield 0;

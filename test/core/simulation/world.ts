@@ -35,7 +35,7 @@ export interface SimulatedRun {
 
 export type SimulatedFailure = Pick<
   FailureRecord,
-  'kind' | 'attempt' | 'strikes' | 'dueAt' | 'expects'
+  'kind' | 'attempt' | 'strikes' | 'vanished' | 'dueAt' | 'expects'
 >;
 
 /** How likely what goes wrong is in this simulation. */
