@@ -3,6 +3,8 @@ import { JugqError } from '../core/errors.ts';
 import type { RunId } from '../core/identifiers.ts';
 import { addCounts, isOver, type RunRecord, type RunState } from '../core/records.ts';
 import type { Value } from '../core/task.ts';
+import { checkLoaded } from './check-jugfile.ts';
+import type { Check } from './library-types.ts';
 import { decodeExport, resolveResults, tasksIn } from './find-result.ts';
 import { newestArguments } from './get-result.ts';
 import { loadJugfile } from './load-jugfile.ts';
@@ -66,6 +68,8 @@ export interface Jug {
   result<T>(x: T): Promise<Value<T>>;
   /** Whether every task in a structure has a result. */
   isFinished(x: unknown): Promise<boolean>;
+  /** How far the tasks of a jugfile are; without arguments it gets those of its newest run. */
+  check(jugfile: string, options?: { readonly args?: readonly string[] }): Promise<Check>;
   /** Plans a jugfile; workers execute it. */
   plan(jugfile: string, options?: PlanOptions): Promise<PlannedRun>;
   /**
@@ -105,8 +109,7 @@ class OpenJug implements Jug {
     jugfile: string,
     options: { readonly args?: readonly string[] } = {},
   ): Promise<E> {
-    const args = options.args ?? (await newestArguments(this.#session, jugfile));
-    const loaded = await this.#loadJugfile(jugfile, args);
+    const loaded = await this.#lookAt(jugfile, options.args);
     const exports = [...loaded.exports].flatMap(([name, each]) =>
       each.kind === 'value' ? [[name, decodeExport(loaded, each.bytes)] as const] : [],
     );
@@ -121,6 +124,13 @@ class OpenJug implements Jug {
     const { results } = this.#session.project;
     const found = await Promise.all([...tasksIn(x)].map((id) => results.read(id)));
     return found.every((each) => each?.present === true);
+  }
+
+  async check(
+    jugfile: string,
+    options: { readonly args?: readonly string[] } = {},
+  ): Promise<Check> {
+    return checkLoaded(this.#session.project, await this.#lookAt(jugfile, options.args));
   }
 
   async plan(jugfile: string, options: PlanOptions = {}): Promise<PlannedRun> {
@@ -159,6 +169,13 @@ class OpenJug implements Jug {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  async #lookAt(
+    jugfile: string,
+    args: readonly string[] | undefined,
+  ): ReturnType<typeof loadJugfile> {
+    return this.#loadJugfile(jugfile, args ?? (await newestArguments(this.#session, jugfile)));
   }
 
   #loadJugfile(jugfile: string, args: readonly string[]): ReturnType<typeof loadJugfile> {

@@ -51,6 +51,20 @@ test.serial('load and result: before the run an error that names what is missing
   );
 });
 
+test.serial('check: how far a jugfile is, before and after its run', async (t) => {
+  await using user = await projectOn(server, 'parameters');
+  const look = `const jug = await connect();
+     console.log(JSON.stringify(await jug.check('jugfile.ts')));
+     await jug.close();`;
+  t.like(await program(user, look), {
+    done: false,
+    totals: { ready: 3, waiting: 1, finished: 0 },
+    functions: { sum: { waiting: 1 } },
+  });
+  await user.run('run', 'jugfile.ts', '2');
+  t.like(await program(user, look), { done: true, totals: { finished: 3 } });
+});
+
 test.serial('plan, wait, result: the values of a structure with tasks in it', async (t) => {
   await using user = await projectOn(server, 'parameters');
   const worker = user.start('worker');
