@@ -17,7 +17,9 @@ export async function checkLoaded(project: OpenProject, loaded: LoadedJugfile): 
   const { progress } = await survey(project, loaded, { id: ulid() as RunId, keepFailed: true });
   const functions = countsByFunction(progress);
   const totals = addCounts(Object.values(functions));
-  return { done: totals.finished === loaded.graph.count, totals, functions };
+  const parkedAt = loaded.waits.map((each) => each.place);
+  const done = totals.finished === loaded.graph.count && parkedAt.length === 0;
+  return { done, totals, functions, parkedAt };
 }
 
 /** Says on one line whether a jugfile is done: exit status 0, or 1. */
@@ -34,12 +36,13 @@ export async function checkJugfile(
 }
 
 /** `done: 32 tasks`, or `not done: 8 of 32 tasks finished, 1 failed, 23 waiting`. */
-export function formatCheck({ done, totals }: Check): string {
+export function formatCheck({ done, totals, parkedAt }: Check): string {
   const all = countedStates.reduce((sum, state) => sum + totals[state], 0);
   if (done) return `done: ${countOf(all, 'task')}`;
   const others = countedStates
     .filter((state) => state !== 'finished' && totals[state] > 0)
     .map((state) => `${totals[state].toString()} ${state}`);
   const parts = [`${totals.finished.toString()} of ${countOf(all, 'task')} finished`, ...others];
+  if (parkedAt.length > 0) parts.push(`planning waits at ${parkedAt.join(' and ')}`);
   return `not done: ${parts.join(', ')}`;
 }

@@ -1,5 +1,6 @@
 /** `jugq count`: how many tasks a jugfile declares. Needs no server. */
 import type { Graph } from '../core/graph.ts';
+import { noResults } from '../worker/result-store.ts';
 import type { CommandContext } from './commands/base.ts';
 import { loadJugfile } from './load-jugfile.ts';
 import { formatTable } from './table.ts';
@@ -29,15 +30,22 @@ export async function countTasks(wanted: {
   readonly context: CommandContext;
 }): Promise<number> {
   const { context } = wanted;
-  const { graph } = await loadJugfile(wanted.jugfile, {
+  const { graph, waits } = await loadJugfile(wanted.jugfile, {
     cwd: context.cwd,
     args: wanted.args,
     external: wanted.external,
+    store: noResults,
     onWarning: () => undefined,
     onProgress: (tasks) => context.stderr.write(`planning: ${tasks.toString()} tasks so far\n`),
     signal: context.interrupted,
   });
   const count = countDeclared(graph);
+  const [wait] = waits;
+  if (wait !== undefined) {
+    context.stderr.write(
+      `note: only what is declared before ${wait.place}, where planning waits for results\n`,
+    );
+  }
   context.stdout.write(`${wanted.json ? JSON.stringify(count) : formatCount(count)}\n`);
   return 0;
 }

@@ -25,6 +25,7 @@ export async function lookAtJugfile(
     cwd: session.cwd,
     args: named.args.length > 0 ? named.args : await newestArguments(session, named.jugfile),
     external: session.settings.external,
+    store: session.store,
     onWarning: () => undefined,
     onProgress: (tasks) => context.stderr.write(`planning: ${tasks.toString()} tasks so far\n`),
     signal: context.interrupted,

@@ -8,7 +8,7 @@ export class CountCommand extends JugqCommand {
     category: 'Looking',
     description: 'count the tasks that a jugfile declares, by function',
     details:
-      'Evaluates the jugfile and asks no server. Each task is counted once, however often the jugfile calls for it.',
+      'Evaluates the jugfile and asks no server. Each task is counted once, however often the jugfile calls for it. Where planning would wait for results the count ends, and a note on stderr says so.',
     examples: [
       ['A jugfile', '$0 count jugfile.ts'],
       ['With arguments', '$0 count jugfile.ts fast -- --seed=2'],

@@ -100,3 +100,33 @@ test.serial('count: no task: a total of 0', async (t) => {
   await using user = await projectOn(server, 'nothing', { NATS_URL: 'nats://127.0.0.1:1' });
   t.deepEqual(await user.json('count', '--json', 'jugfile.ts'), { total: 0, functions: {} });
 });
+
+const staged = `import { barrier, task, value } from 'jugq';
+const double = task(function double(x: number): number { return 2 * x; });
+const two = double(1);
+await barrier();
+export const four = double(await value(two));
+`;
+
+test.serial(
+  'a jugfile that waits at a barrier: not done, and says where; done behind it',
+  async (t) => {
+    await using user = await projectOn(server, 'nothing');
+    await user.write('staged.ts', staged);
+    const { status, stdout } = await user.run('check', 'staged.ts');
+    t.is(status, 1);
+    t.regex(
+      stdout,
+      /^staged\.ts: not done: 0 of 1 task finished, 1 ready, planning waits at .*staged\.ts:4/,
+    );
+    const counted = await user.run('count', 'staged.ts');
+    t.is(counted.status, 0);
+    t.regex(counted.stdout, /^double +1$/m);
+    t.regex(
+      counted.stderr,
+      /^note: only what is declared before .*staged\.ts:4.*, where planning waits for results$/m,
+    );
+    await user.run('run', 'staged.ts');
+    t.is((await user.run('check', 'staged.ts')).stdout, 'staged.ts: done: 2 tasks\n');
+  },
+);
