@@ -4,7 +4,9 @@ import type { RunId } from '../core/identifiers.ts';
 import { addCounts, isOver, type RunRecord, type RunState } from '../core/records.ts';
 import type { Value } from '../core/task.ts';
 import { checkLoaded } from './check-jugfile.ts';
-import type { Check } from './library-types.ts';
+import { describeTask } from './describe-task.ts';
+import { findTask } from './find-task.ts';
+import type { Check, TaskDescription } from './library-types.ts';
 import { decodeExport, resolveResults, tasksIn } from './find-result.ts';
 import { newestArguments } from './get-result.ts';
 import { loadJugfile } from './load-jugfile.ts';
@@ -70,6 +72,16 @@ export interface Jug {
   isFinished(x: unknown): Promise<boolean>;
   /** How far the tasks of a jugfile are; without arguments it gets those of its newest run. */
   check(jugfile: string, options?: { readonly args?: readonly string[] }): Promise<Check>;
+  /**
+   * Where the result of a task came from.
+   *
+   * @param task - a task, its id, or the beginning of it
+   * @throws JugqError `AMBIGUOUS_ID`, `RESULT_MISSING` if no stored plan declares it and it has no result
+   */
+  describe(
+    task: string | { readonly id: string },
+    options?: { readonly depth?: number; readonly width?: number },
+  ): Promise<TaskDescription>;
   /** Plans a jugfile; workers execute it. */
   plan(jugfile: string, options?: PlanOptions): Promise<PlannedRun>;
   /**
@@ -131,6 +143,14 @@ class OpenJug implements Jug {
     options: { readonly args?: readonly string[] } = {},
   ): Promise<Check> {
     return checkLoaded(this.#session.project, await this.#lookAt(jugfile, options.args));
+  }
+
+  async describe(
+    task: string | { readonly id: string },
+    options: { readonly depth?: number; readonly width?: number } = {},
+  ): Promise<TaskDescription> {
+    const found = await findTask(this.#session.project, typeof task === 'string' ? task : task.id);
+    return describeTask(this.#session.project, found, { depth: 2, width: 10, ...options });
   }
 
   async plan(jugfile: string, options: PlanOptions = {}): Promise<PlannedRun> {

@@ -13,6 +13,7 @@ import { JugqCommand, type CommandContext } from './commands/base.ts';
 import { CancelCommand } from './commands/cancel-command.ts';
 import { CheckCommand } from './commands/check-command.ts';
 import { CountCommand } from './commands/count-command.ts';
+import { DescribeCommand } from './commands/describe-command.ts';
 import { GetCommand } from './commands/get-command.ts';
 import { PlanCommand } from './commands/plan-command.ts';
 import { RunCommand } from './commands/run-command.ts';
@@ -67,6 +68,7 @@ const commands = [
   CheckCommand,
   CountCommand,
   GetCommand,
+  DescribeCommand,
   WaitCommand,
   CancelCommand,
 ];
