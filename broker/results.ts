@@ -48,6 +48,8 @@ export interface StoredResult extends ResultEntry {
   readonly isBlob: boolean;
   /** Revision that its put expected: of two results that expected the same one, both had the same inputs. */
   readonly expected: number;
+  /** ISO 8601, by the server's clock. */
+  readonly storedAt: string;
 }
 
 const factsHeader = 'Jugq-Result';
@@ -136,12 +138,9 @@ export class Results {
     const subject = `$JS.API.DIRECT.GET.${this.#stream}.${this.#prefix}${id}`;
     const answer = await this.#request(subject, id);
     if (answer.headers?.code === 404) return undefined;
-    return this.#stored(
-      id,
-      Number(answer.headers?.get('Nats-Sequence')),
-      answer.headers,
-      answer.data,
-    );
+    const sequence = Number(answer.headers?.get('Nats-Sequence'));
+    const storedAt = answer.headers?.get('Nats-Time-Stamp') ?? '';
+    return { ...this.#stored(id, sequence, answer.headers, answer.data), storedAt };
   }
 
   /** As `read`, but asked of the stream's leader: never late, and slower. */
@@ -153,7 +152,8 @@ export class Results {
       const { message, error } = JSON.parse(new TextDecoder().decode(data)) as LeaderAnswer;
       if (message !== undefined) {
         const bytes = new Uint8Array(Buffer.from(message.data ?? '', 'base64'));
-        return this.#stored(id, message.seq, parseHeaders(message.hdrs), bytes);
+        const stored = this.#stored(id, message.seq, parseHeaders(message.hdrs), bytes);
+        return { ...stored, storedAt: message.time };
       }
       const { err_code: code = 0, description = '' } = error ?? {};
       if (isNotFound(code)) return undefined;
@@ -321,14 +321,18 @@ export class Results {
     }
   }
 
-  #stored(id: TaskId, revision: number, all: MsgHdrs | undefined, data: Uint8Array): StoredResult {
-    const isBlob = all !== undefined && all.get(blobHeader) !== '';
+  #stored(
+    id: TaskId,
+    revision: number,
+    all: MsgHdrs | undefined,
+    data: Uint8Array,
+  ): Omit<StoredResult, 'storedAt'> {
     const expected = Number(all?.get(expectHeader) ?? '');
-    return { ...this.#entry(id, revision, all), data, isBlob, expected };
+    return { ...this.#entry(id, revision, all), data, isBlob: holdsReference(all), expected };
   }
 
   #entry(id: TaskId, revision: number, all: MsgHdrs | undefined): ResultEntry {
-    return { id, revision, present: !isMarker(all), facts: readFacts(all?.get(factsHeader) ?? '') };
+    return { id, revision, present: !isMarker(all), facts: factsIn(all) };
   }
 }
 
@@ -346,8 +350,23 @@ const askWindow = 256;
 const filtersMax = 16;
 
 interface LeaderAnswer {
-  readonly message?: { readonly seq: number; readonly hdrs?: string; readonly data?: string };
+  readonly message?: {
+    readonly seq: number;
+    readonly time: string;
+    readonly hdrs?: string;
+    readonly data?: string;
+  };
   readonly error?: { readonly err_code?: number; readonly description?: string };
+}
+
+/** Whether the value is a reference to a blob. */
+export function holdsReference(all: { get(name: string): string } | undefined): boolean {
+  return all !== undefined && all.get(blobHeader) !== '';
+}
+
+/** What the one header of a result says; undefined: it was not written by jugq. */
+export function factsIn(all: { get(name: string): string } | undefined): ResultFacts | undefined {
+  return readFacts(all?.get(factsHeader) ?? '');
 }
 
 function readFacts(text: string): ResultFacts | undefined {

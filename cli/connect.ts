@@ -3,6 +3,10 @@ import { JugqError } from '../core/errors.ts';
 import type { RunId } from '../core/identifiers.ts';
 import { addCounts, isOver, type RunRecord, type RunState } from '../core/records.ts';
 import type { Value } from '../core/task.ts';
+import { checkLoaded } from './check-jugfile.ts';
+import { describeTask } from './describe-task.ts';
+import { findTask } from './find-task.ts';
+import type { Check, TaskDescription } from './library-types.ts';
 import { decodeExport, resolveResults, tasksIn } from './find-result.ts';
 import { newestArguments } from './get-result.ts';
 import { loadJugfile } from './load-jugfile.ts';
@@ -66,6 +70,18 @@ export interface Jug {
   result<T>(x: T): Promise<Value<T>>;
   /** Whether every task in a structure has a result. */
   isFinished(x: unknown): Promise<boolean>;
+  /** How far the tasks of a jugfile are; without arguments it gets those of its newest run. */
+  check(jugfile: string, options?: { readonly args?: readonly string[] }): Promise<Check>;
+  /**
+   * Where the result of a task came from.
+   *
+   * @param task - a task, its id, or the beginning of it
+   * @throws JugqError `AMBIGUOUS_ID`, `RESULT_MISSING` if no stored plan declares it and it has no result
+   */
+  describe(
+    task: string | { readonly id: string },
+    options?: { readonly depth?: number; readonly width?: number },
+  ): Promise<TaskDescription>;
   /** Plans a jugfile; workers execute it. */
   plan(jugfile: string, options?: PlanOptions): Promise<PlannedRun>;
   /**
@@ -105,8 +121,7 @@ class OpenJug implements Jug {
     jugfile: string,
     options: { readonly args?: readonly string[] } = {},
   ): Promise<E> {
-    const args = options.args ?? (await newestArguments(this.#session, jugfile));
-    const loaded = await this.#loadJugfile(jugfile, args);
+    const loaded = await this.#lookAt(jugfile, options.args);
     const exports = [...loaded.exports].flatMap(([name, each]) =>
       each.kind === 'value' ? [[name, decodeExport(loaded, each.bytes)] as const] : [],
     );
@@ -121,6 +136,21 @@ class OpenJug implements Jug {
     const { results } = this.#session.project;
     const found = await Promise.all([...tasksIn(x)].map((id) => results.read(id)));
     return found.every((each) => each?.present === true);
+  }
+
+  async check(
+    jugfile: string,
+    options: { readonly args?: readonly string[] } = {},
+  ): Promise<Check> {
+    return checkLoaded(this.#session.project, await this.#lookAt(jugfile, options.args));
+  }
+
+  async describe(
+    task: string | { readonly id: string },
+    options: { readonly depth?: number; readonly width?: number } = {},
+  ): Promise<TaskDescription> {
+    const found = await findTask(this.#session.project, typeof task === 'string' ? task : task.id);
+    return describeTask(this.#session.project, found, { depth: 2, width: 10, ...options });
   }
 
   async plan(jugfile: string, options: PlanOptions = {}): Promise<PlannedRun> {
@@ -159,6 +189,13 @@ class OpenJug implements Jug {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  async #lookAt(
+    jugfile: string,
+    args: readonly string[] | undefined,
+  ): ReturnType<typeof loadJugfile> {
+    return this.#loadJugfile(jugfile, args ?? (await newestArguments(this.#session, jugfile)));
   }
 
   #loadJugfile(jugfile: string, args: readonly string[]): ReturnType<typeof loadJugfile> {

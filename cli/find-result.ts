@@ -1,4 +1,5 @@
 /** Results as users name them: an export of a jugfile, a task, the beginning of an id. */
+import { inspect } from 'node:util';
 import type { OpenProject } from '../broker/project.ts';
 import { decodeArguments, decodeValue } from '../core/codec.ts';
 import { JugqError } from '../core/errors.ts';
@@ -12,6 +13,10 @@ export class TaskPlace {
 
   constructor(id: TaskId) {
     this.id = id;
+  }
+
+  [inspect.custom](): string {
+    return `Task ${this.id}`;
   }
 }
 
@@ -130,10 +135,15 @@ export async function findByPrefix(project: OpenProject, prefix: string): Promis
     );
   }
   if (others.length === 0) return found;
+  throw ambiguousId(prefix, ids);
+}
+
+/** Says which ids begin so. */
+export function ambiguousId(prefix: string, ids: readonly TaskId[]): JugqError {
   const shown = ids.slice(0, candidatesMax).join('\n  ');
   const more =
     ids.length > candidatesMax ? `\n  … and ${(ids.length - candidatesMax).toString()} more` : '';
-  throw new JugqError(
+  return new JugqError(
     'AMBIGUOUS_ID',
     `${prefix} could be any of\n  ${shown}${more}\ngive more of it`,
   );

@@ -20,16 +20,24 @@ interface Output {
 
 /** Prints the result of the task whose id begins so. */
 export async function getTask(session: Session, prefix: string, output: Output): Promise<number> {
-  if (statSync(resolve(session.cwd, prefix), { throwIfNoEntry: false })?.isFile() === true) {
-    throw new JugqError(
-      'USAGE',
-      `${prefix} is a file: name the export to print: jugq get ${prefix} <export>`,
-    );
-  }
+  refuseFile(session.cwd, prefix, 'get');
   const id = await findByPrefix(session.project, prefix);
   const bytes = (await readResults(session.project, new Set([id]))).get(id);
   if (bytes !== undefined) print(decodeValue(bytes), bytes, output);
   return 0;
+}
+
+/**
+ * Refuses a jugfile where the beginning of a task's id is wanted.
+ *
+ * @throws JugqError `USAGE`, with the call that was meant
+ */
+export function refuseFile(cwd: string, prefix: string, command: 'get' | 'describe'): void {
+  if (statSync(resolve(cwd, prefix), { throwIfNoEntry: false })?.isFile() !== true) return;
+  throw new JugqError(
+    'USAGE',
+    `${prefix} is a file: name the export to ${command === 'get' ? 'print' : command}: jugq ${command} ${prefix} <export>`,
+  );
 }
 
 /** Prints an export of a jugfile. Without arguments the jugfile gets those of its newest run. */

@@ -16,3 +16,11 @@ export { isJugqError, JugqError } from '../core/errors.ts';
 export type { ErrorCode } from '../core/errors.ts';
 export { connect } from './connect.ts';
 export type { ConnectOptions, Jug, PlanOptions, PlannedRun, RunEnd } from './connect.ts';
+export type {
+  Check,
+  DependencyDescription,
+  FailureDescription,
+  ResultDescription,
+  TaskDescription,
+} from './library-types.ts';
+export type { Counts } from '../core/records.ts';

@@ -11,6 +11,9 @@ import { Builtins, Cli, UsageError } from 'clipanion';
 import { JugqError, type ErrorCode } from '../core/errors.ts';
 import { JugqCommand, type CommandContext } from './commands/base.ts';
 import { CancelCommand } from './commands/cancel-command.ts';
+import { CheckCommand } from './commands/check-command.ts';
+import { CountCommand } from './commands/count-command.ts';
+import { DescribeCommand } from './commands/describe-command.ts';
 import { GetCommand } from './commands/get-command.ts';
 import { PlanCommand } from './commands/plan-command.ts';
 import { RunCommand } from './commands/run-command.ts';
@@ -62,7 +65,10 @@ const commands = [
   WorkerCommand,
   ServerCommand,
   StatusCommand,
+  CheckCommand,
+  CountCommand,
   GetCommand,
+  DescribeCommand,
   WaitCommand,
   CancelCommand,
 ];

@@ -51,6 +51,38 @@ test.serial('load and result: before the run an error that names what is missing
   );
 });
 
+test.serial('check: how far a jugfile is, before and after its run', async (t) => {
+  await using user = await projectOn(server, 'parameters');
+  const look = `const jug = await connect();
+     console.log(JSON.stringify(await jug.check('jugfile.ts')));
+     await jug.close();`;
+  t.like(await program(user, look), {
+    done: false,
+    totals: { ready: 3, waiting: 1, finished: 0 },
+    functions: { sum: { waiting: 1 } },
+  });
+  await user.run('run', 'jugfile.ts', '2');
+  t.like(await program(user, look), { done: true, totals: { finished: 3 } });
+});
+
+test.serial('describe: a task of a jugfile, its id, or the beginning of that', async (t) => {
+  await using user = await projectOn(server, 'parameters');
+  await user.run('run', 'jugfile.ts', '2');
+  const seen = await program(
+    user,
+    `const jug = await connect();
+     const { total } = await jug.load('jugfile.ts');
+     const found = [await jug.describe(total), await jug.describe(total.id), await jug.describe('sum')];
+     console.log(JSON.stringify({ id: total.id, found }));
+     await jug.close();`,
+  );
+  const { id, found } = seen as { id: string; found: readonly { task: string; state: string }[] };
+  t.deepEqual(
+    found.map((each) => [each.task, each.state]),
+    [1, 2, 3].map(() => [id, 'finished']),
+  );
+});
+
 test.serial('plan, wait, result: the values of a structure with tasks in it', async (t) => {
   await using user = await projectOn(server, 'parameters');
   const worker = user.start('worker');

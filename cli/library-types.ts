@@ -1,0 +1,77 @@
+/** What the library answers programs with: kept apart, so that no type of the NATS client reaches a user's compiler. */
+import type { CountedState, Counts } from '../core/records.ts';
+
+/** How far the tasks of a jugfile are. */
+export interface Check {
+  /** Every task has a result, and planning waits for nothing. */
+  readonly done: boolean;
+  readonly totals: Counts;
+  readonly functions: Readonly<Record<string, Counts>>;
+  /** Where in the jugfile planning waits for results: what comes after is not known yet. */
+  readonly parkedAt: readonly string[];
+}
+
+/** Where a result came from, or why there is none. */
+export interface TaskDescription {
+  readonly task: string;
+  readonly function: string;
+  readonly state: CountedState;
+  /** The newest run that declares it; absent if no stored plan does, or if the task was named by a jugfile's export. */
+  readonly run?: string;
+  readonly jugfile?: string;
+  /**
+   * The arguments as JSON, mapped as `get` does, a task among them as `{ "task": id }`. Absent if no stored plan
+   * declares the task, and where they are over 64 KiB.
+   */
+  readonly arguments?: readonly unknown[];
+  /** The arguments as Node would show them, cut. */
+  readonly argumentsText?: string;
+  readonly result?: ResultDescription;
+  readonly failure?: FailureDescription;
+  /** Whether the newest plan's code of the function is that which made the result. */
+  readonly code: 'same' | 'other' | 'unknown';
+  readonly dependencies: readonly DependencyDescription[];
+  /** How many further dependencies are left out. */
+  readonly more: number;
+}
+
+/** A stored result. */
+export interface ResultDescription {
+  /** ISO 8601, by the server's clock. */
+  readonly at: string;
+  readonly worker: string;
+  /** How long the function ran. */
+  readonly ms: number;
+  readonly attempt: number;
+  /** Of the code that made it. */
+  readonly fingerprint: string;
+  /** Of the CBOR of the value. */
+  readonly bytes: number;
+  /** Whether it lies in the object store. */
+  readonly large: boolean;
+}
+
+/** Why a task failed. */
+export interface FailureDescription {
+  readonly name: string;
+  readonly message: string;
+  readonly stack: string;
+  readonly attempt: number;
+  readonly worker: string;
+  /** ISO 8601. */
+  readonly at: string;
+  /** False: it is tried again. */
+  readonly final: boolean;
+}
+
+/** A task that another one takes as an argument, and in turn what that one takes. */
+export interface DependencyDescription {
+  readonly task: string;
+  readonly state: CountedState;
+  readonly worker?: string;
+  readonly ms?: number;
+  /** Absent: not looked at, because the tree is as deep as asked, or because the task stands in it before. */
+  readonly dependencies?: readonly DependencyDescription[];
+  /** How many further dependencies are left out. */
+  readonly more: number;
+}

@@ -1,0 +1,2 @@
+/** A jugfile that declares no task. */
+export const answer = 42;
