@@ -17,7 +17,9 @@ export function publishReady(state: DispatchState, now: number, out: Instruction
   let published = true;
   while (published) {
     published = false;
-    for (const run of state.runs) published = publishOne(state, run, now, out) || published;
+    for (const run of state.runs) {
+      if (!run.paused) published = publishOne(state, run, now, out) || published;
+    }
   }
 }
 

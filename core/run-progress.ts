@@ -17,8 +17,8 @@ import { invariant } from './errors.ts';
 import { idOf, longestPaths, row, TaskIndex, turnRound, type Rows } from './graph.ts';
 import type { RunId } from './identifiers.ts';
 import type { Plan } from './plan-format.ts';
+import { matchingTasks, parsePatterns } from './patterns.ts';
 import { ReadyTasks } from './ready-tasks.ts';
-import { noCounts, type Counts } from './records.ts';
 
 /** The states, as numbers that fit a byte. */
 export const state = {
@@ -31,7 +31,7 @@ export const state = {
   failed: 6,
   blocked: 7,
 } as const;
-const stateCount = 8;
+export const stateCount = 8;
 
 /** The facts, as bits. */
 export const fact = {
@@ -64,6 +64,10 @@ export interface RunProgress {
   readonly plan: Plan;
   /** Results with a later revision were executed for this run. */
   readonly basis: number;
+  /** The first task that fails for good ends it. */
+  readonly failFast: boolean;
+  /** Nothing is published for it. */
+  paused: boolean;
   readonly index: TaskIndex;
   readonly dependents: Rows;
   readonly ready: ReadyTasks;
@@ -89,6 +93,16 @@ export interface RunProgress {
   awake: boolean;
 }
 
+/** A run, as its record tells it. */
+export interface RunStart {
+  readonly id: RunId;
+  readonly plan: Plan;
+  readonly basis: number;
+  /** Patterns of the tasks that are wanted, with what they need; absent: all tasks. */
+  readonly targets?: readonly string[] | undefined;
+  readonly failFast?: boolean | undefined;
+}
+
 /** What the buckets hold of one task when a run is loaded. */
 export interface KnownResult {
   readonly task: number;
@@ -102,7 +116,7 @@ export interface KnownResult {
  * @param cost - expected milliseconds of one task, by function name
  */
 export function startRun(
-  run: { readonly id: RunId; readonly plan: Plan; readonly basis: number },
+  run: RunStart,
   results: Iterable<KnownResult>,
   failures: Iterable<readonly [task: number, KnownFailure]>,
   cost: (functionName: string) => number,
@@ -112,12 +126,14 @@ export function startRun(
     graph,
     graph.functions.map((each) => cost(each.name)),
   );
+  const { id, plan, basis, failFast = false } = run;
   const progress: RunProgress = {
-    ...run,
+    ...{ id, plan, basis, failFast },
+    paused: false,
     index: new TaskIndex(graph),
     dependents: turnRound(graph.dependencies),
     ready: new ReadyTasks(longest, graph.functions.length),
-    facts: new Uint8Array(graph.count).fill(fact.wanted),
+    facts: wantedFacts(run),
     state: new Uint8Array(graph.count),
     missing: new Uint32Array(graph.count),
     obstructed: new Uint32Array(graph.count),
@@ -142,6 +158,18 @@ export function startRun(
   deriveAll(progress);
   pushReady(progress);
   return progress;
+}
+
+function wantedFacts({ plan, targets }: RunStart): Uint8Array {
+  const facts = new Uint8Array(plan.graph.count);
+  if (targets === undefined) return facts.fill(fact.wanted);
+  for (const task of matchingTasks(plan.graph, parsePatterns(targets))) facts[task] = fact.wanted;
+  // What planning waits for may declare more of the targets.
+  for (const { tasks } of plan.waits) {
+    if (typeof tasks === 'number') facts.fill(fact.wanted, 0, tasks);
+    else for (const task of tasks) facts[task] = fact.wanted;
+  }
+  return facts;
 }
 
 /** Whether the fact holds. */
@@ -211,64 +239,6 @@ export function countIn(run: RunProgress, wanted: number): number {
   let sum = 0;
   for (let at = wanted; at < run.counts.length; at += stateCount) sum += run.counts[at] ?? 0;
   return sum;
-}
-
-/**
- * What is to be done with a run when nothing else is: it has come to its end, or its planning must go on.
- *
- * When nothing is ready, queued or delayed, whatever still waits does so behind an open compound.
- */
-export function conclusion(run: RunProgress): 'finished' | 'failed' | 'plan-on' | undefined {
-  const { waits } = run.plan;
-  if (waits.some((_, wait) => isMet(run, wait))) return 'plan-on';
-  const { waiting, ready, queued, delayed, failed } = state;
-  if ([ready, queued, delayed].some((each) => countIn(run, each) > 0)) return undefined;
-  if (waits.length > 0) return 'failed';
-  if (countIn(run, waiting) > 0) return 'plan-on';
-  return countIn(run, failed) > 0 ? 'failed' : 'finished';
-}
-
-/** Whether all tasks of a wait are finished, or were: each is looked at once, not again with every event. */
-function isMet(run: RunProgress, wait: number): boolean {
-  const tasks = run.plan.waits[wait]?.tasks ?? 0;
-  const count = typeof tasks === 'number' ? tasks : tasks.length;
-  let at = run.waited[wait] ?? 0;
-  while (
-    at < count &&
-    run.state[typeof tasks === 'number' ? at : (tasks[at] ?? 0)] === state.finished
-  )
-    at++;
-  run.waited[wait] = at;
-  return at === count;
-}
-
-/** Counts by function, in the words that users see. */
-export function countsByFunction(run: RunProgress): Record<string, Counts> {
-  const all: Record<string, Counts> = {};
-  run.plan.graph.functions.forEach((fn, position) => {
-    const of = (each: number): number => run.counts[position * stateCount + each] ?? 0;
-    all[fn.name] = {
-      ...noCounts(),
-      failed: of(state.failed),
-      blocked: of(state.blocked),
-      waiting: of(state.waiting) + of(state.delayed),
-      ready: of(state.ready) + of(state.queued),
-      finished: of(state.finished),
-    };
-  });
-  return all;
-}
-
-/** How many results were made for this run, and how many were there before it. */
-export function executedAndCached(run: RunProgress): { executed: number; cached: number } {
-  let executed = 0;
-  let cached = 0;
-  for (let task = 0; task < run.plan.graph.count; task++) {
-    if (!holds(run, task, fact.hasResult)) continue;
-    if ((run.revision[task] ?? 0) > run.basis) executed++;
-    else cached++;
-  }
-  return { executed, cached };
 }
 
 /**

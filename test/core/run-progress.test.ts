@@ -1,11 +1,9 @@
 import { fc, testProp } from '@fast-check/ava';
 import test from 'ava';
+import { countsByFunction, executedAndCached, conclusion } from '../../core/run-outlook.ts';
 import {
   countIn,
-  countsByFunction,
-  executedAndCached,
   fact,
-  conclusion,
   learnFailure,
   learnResult,
   nextDue,

@@ -1,0 +1,62 @@
+/** What a run has come to, read from its progress: its end, if it has one, and its counts. */
+import { noCounts, type Counts } from './records.ts';
+import { countIn, fact, holds, state, stateCount, type RunProgress } from './run-progress.ts';
+
+/**
+ * What is to be done with a run when nothing else is: it has come to its end, or its planning must go on.
+ *
+ * When nothing is ready, queued or delayed, whatever still waits does so behind an open compound.
+ */
+export function conclusion(run: RunProgress): 'finished' | 'failed' | 'plan-on' | undefined {
+  const { waits } = run.plan;
+  if (run.failFast && countIn(run, state.failed) > 0) return 'failed';
+  if (waits.some((_, wait) => isMet(run, wait))) return 'plan-on';
+  const { waiting, ready, queued, delayed, failed } = state;
+  if ([ready, queued, delayed].some((each) => countIn(run, each) > 0)) return undefined;
+  if (waits.length > 0) return 'failed';
+  if (countIn(run, waiting) > 0) return 'plan-on';
+  return countIn(run, failed) > 0 ? 'failed' : 'finished';
+}
+
+/** Whether all tasks of a wait are finished, or were: each is looked at once, not again with every event. */
+function isMet(run: RunProgress, wait: number): boolean {
+  const tasks = run.plan.waits[wait]?.tasks ?? 0;
+  const count = typeof tasks === 'number' ? tasks : tasks.length;
+  let at = run.waited[wait] ?? 0;
+  while (
+    at < count &&
+    run.state[typeof tasks === 'number' ? at : (tasks[at] ?? 0)] === state.finished
+  )
+    at++;
+  run.waited[wait] = at;
+  return at === count;
+}
+
+/** Counts by function, in the words that users see. */
+export function countsByFunction(run: RunProgress): Record<string, Counts> {
+  const all: Record<string, Counts> = {};
+  run.plan.graph.functions.forEach((fn, position) => {
+    const of = (each: number): number => run.counts[position * stateCount + each] ?? 0;
+    all[fn.name] = {
+      ...noCounts(),
+      failed: of(state.failed),
+      blocked: of(state.blocked),
+      waiting: of(state.waiting) + of(state.delayed),
+      ready: of(state.ready) + of(state.queued),
+      finished: of(state.finished),
+    };
+  });
+  return all;
+}
+
+/** How many results were made for this run, and how many were there before it. */
+export function executedAndCached(run: RunProgress): { executed: number; cached: number } {
+  let executed = 0;
+  let cached = 0;
+  for (let task = 0; task < run.plan.graph.count; task++) {
+    if (!holds(run, task, fact.hasResult)) continue;
+    if ((run.revision[task] ?? 0) > run.basis) executed++;
+    else cached++;
+  }
+  return { executed, cached };
+}
