@@ -23,6 +23,7 @@ import { queueSubjects, type Names } from './topology.ts';
 /** A parcel on delivery. */
 export interface Delivery {
   readonly data: Uint8Array;
+  readonly queue: string;
   /** How many times the server has delivered it, this time included. */
   readonly deliveries: number;
   /** Removes it from the queue; resolves when it was sent. */
@@ -166,6 +167,7 @@ export class Puller {
     };
     this.#options.onDelivery({
       data,
+      queue: this.#options.queue,
       replySubject: reply,
       deliveries: deliveriesOf(reply),
       ack: () => {

@@ -3,7 +3,7 @@ import { ulid } from 'ulid';
 import type { OpenProject } from '../broker/project.ts';
 import type { RunId } from '../core/identifiers.ts';
 import { addCounts, countedStates } from '../core/records.ts';
-import { countsByFunction } from '../core/run-progress.ts';
+import { countsByFunction } from '../core/run-outlook.ts';
 import type { CommandContext } from './commands/base.ts';
 import type { Check } from './library-types.ts';
 import type { LoadedJugfile } from './load-jugfile.ts';

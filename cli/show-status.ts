@@ -14,7 +14,7 @@ import {
   type Counts,
   type RunRecord,
 } from '../core/records.ts';
-import { countsByFunction } from '../core/run-summary.ts';
+import { countsByFunction } from '../core/run-outlook.ts';
 import type { CommandContext } from './commands/base.ts';
 import { loadJugfile } from './load-jugfile.ts';
 import { newestArguments } from './get-result.ts';

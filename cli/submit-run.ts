@@ -9,8 +9,8 @@ import { argumentsOf, TaskIndex, type Graph } from '../core/graph.ts';
 import type { RunId, TaskId } from '../core/identifiers.ts';
 import { encodePlan, type SpilledArgument } from '../core/plan-format.ts';
 import { encodeRecord, isOver, noCounts, recordFormat, type RunRecord } from '../core/records.ts';
+import { conclusion, countsByFunction, executedAndCached } from '../core/run-outlook.ts';
 import { startRun, type KnownFailure, type RunProgress } from '../core/run-progress.ts';
-import { conclusion, countsByFunction, executedAndCached } from '../core/run-summary.ts';
 import type { LoadedJugfile } from './load-jugfile.ts';
 import { updateRun } from './runs.ts';
 

@@ -26,9 +26,16 @@ export interface MessagePlace {
   readonly queue: string;
 }
 
+/**
+ * What becomes of a withdrawn message that a worker holds: `none`: it may finish; `idle`: it lets go unless it has begun,
+ * in which case the message stays; `all`: it lets go, and ends what it has begun.
+ */
+export type Recall = 'none' | 'idle' | 'all';
+
 export type DispatchEvent =
   | { readonly kind: 'run-added'; readonly run: RunProgress }
   | { readonly kind: 'run-removed'; readonly run: RunId }
+  | { readonly kind: 'run-paused'; readonly run: RunId; readonly paused: boolean }
   /** The last entry of a result's key: a value, or a marker. */
   | {
       readonly kind: 'result';
@@ -69,7 +76,7 @@ export type Instruction =
     }
   | { readonly kind: 'clear-failure'; readonly id: TaskId; readonly revision: number }
   /** Remove the message from the queue, and report it as withdrawn. */
-  | (MessagePlace & { readonly kind: 'withdraw' })
+  | (MessagePlace & { readonly kind: 'withdraw'; readonly recall: Recall })
   /** Read messages that nobody here has published, and report them as found. */
   | { readonly kind: 'inspect'; readonly messages: readonly MessagePlace[] }
   /** Look whether they have a result or a failure by now, and report those that have neither as absent. */

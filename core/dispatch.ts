@@ -17,26 +17,19 @@
  * lost) is withdrawn; its tasks stay in the ledger until that is done.
  */
 import {
-  findNewest,
   type DispatchEvent,
   type DispatchState,
   type Instruction,
   type MessagePlace,
 } from './dispatch-state.ts';
-import { functionOf, idOf } from './graph.ts';
+import { idOf } from './graph.ts';
 import type { RunId, TaskId } from './identifiers.ts';
 import { invariant } from './errors.ts';
-import {
-  enterLedger,
-  leaveLedger,
-  leaveParcel,
-  messageKey,
-  parcelAt,
-  validateLedger,
-  type LedgerEntry,
-} from './ledger.ts';
+import { enterLedger, leaveLedger, leaveParcel, messageKey, validateLedger } from './ledger.ts';
 import { noteDuration, publishReady } from './publish-ready.ts';
+import { conclusion } from './run-outlook.ts';
 import {
+  countIn,
   fact,
   holds,
   isOvertaken,
@@ -49,7 +42,14 @@ import {
   type KnownFailure,
   type RunProgress,
 } from './run-progress.ts';
-import { conclusion } from './run-summary.ts';
+import {
+  giveOrders,
+  withdraw,
+  withdrawStale,
+  withdrawUnqueued,
+  withdrawUseless,
+  type Decided,
+} from './withdrawals.ts';
 
 export {
   startDispatch,
@@ -57,15 +57,9 @@ export {
   type DispatchState,
   type Instruction,
   type MessagePlace,
+  type Recall,
 } from './dispatch-state.ts';
 export { expectedMs, parcelFacts } from './publish-ready.ts';
-
-/** What one call of `apply` has decided so far. */
-interface Decided {
-  readonly instructions: Instruction[];
-  /** Messages to be withdrawn, by `messageKey`. */
-  readonly withdraw: Map<string, MessagePlace>;
-}
 
 /**
  * Takes in what was seen and decides what to do next.
@@ -84,12 +78,12 @@ export function apply(
   withdrawUnqueued(state, decided);
   // Only when all runs of a batch are known does it show which of them is the newest.
   if (events.some((event) => unsettling.has(event.kind))) withdrawStale(state, decided);
-  for (const place of decided.withdraw.values()) {
-    // What has left the ledger may be published anew below, and must not be withdrawn then.
-    if (parcelAt(state, place).length > 0) out.push({ kind: 'withdraw', ...place });
-  }
+  giveOrders(state, decided);
   publishReady(state, now, out);
-  conclude(state, out);
+  if (conclude(state, out)) {
+    withdrawUseless(state, Infinity, 'idle', decided);
+    giveOrders(state, decided);
+  }
   return out;
 }
 
@@ -127,7 +121,10 @@ function take(state: DispatchState, event: DispatchEvent, now: number, decided: 
       break;
     case 'run-removed':
       removeRun(state, event.run);
-      withdrawUseless(state, Infinity, decided);
+      withdrawUseless(state, Infinity, 'all', decided);
+      break;
+    case 'run-paused':
+      pauseRun(state, event.run, event.paused, decided);
       break;
     case 'result':
       takeResult(state, event, decided);
@@ -296,7 +293,7 @@ function sweep(
   if (tasks.length > 0) instructions.push({ kind: 'verify', tasks, readAt });
   const strange = messages.filter((each) => !state.ledger.parcels.has(messageKey(each)));
   if (strange.length > 0) instructions.push({ kind: 'inspect', messages: strange });
-  withdrawUseless(state, readAt, decided);
+  withdrawUseless(state, readAt, 'idle', decided);
 }
 
 /** What has been published anew since is left alone. */
@@ -307,63 +304,22 @@ function takeAbsent(state: DispatchState, tasks: readonly TaskId[], readAt: numb
   }
 }
 
-/** A dependency of a queued task was lost: the task waits again, and its message would find the dependency missing. */
-function withdrawUnqueued(state: DispatchState, decided: Decided): void {
-  for (const run of state.runs) {
-    for (const task of run.unqueued.splice(0)) {
-      if (!holds(run, task, fact.queued)) continue;
-      const entry = state.ledger.entries.get(idOf(run.plan.graph, task));
-      if (entry !== undefined && !isRightlyQueued(run, task, entry)) withdraw(decided, entry);
-    }
-  }
+/** What is queued for a paused run alone is taken back; what is wanted again is ready as it was. */
+function pauseRun(state: DispatchState, id: RunId, paused: boolean, decided: Decided): void {
+  const run = state.runs.find((each) => each.id === id);
+  if (run === undefined) return;
+  run.paused = paused;
+  if (paused) withdrawUseless(state, Infinity, 'idle', decided);
 }
 
-/** Messages that say something else than the newest plan would, or whose tasks ought not to be queued. */
-function withdrawStale(state: DispatchState, decided: Decided): void {
-  for (const [id, entry] of state.ledger.entries) {
-    const newest = findNewest(state, id);
-    if (newest === undefined) continue;
-    const { run, task } = newest;
-    const isOutdated =
-      entry.code !== run.plan.code || entry.queue !== functionOf(run.plan.graph, task).queue;
-    if (isOutdated || !isRightlyQueued(run, task, entry)) withdraw(decided, entry);
-  }
-}
-
-/** Messages that no run has any use for: of cancelled runs, or of finished tasks in a queue that nobody takes. */
-function withdrawUseless(state: DispatchState, before: number, decided: Decided): void {
-  const useful = new Set<string>();
-  for (const [id, entry] of state.ledger.entries) {
-    const newest = findNewest(state, id);
-    if (newest?.run.state[newest.task] === states.queued) useful.add(messageKey(entry));
-  }
-  for (const entry of state.ledger.entries.values()) {
-    if (entry.since < before && !useful.has(messageKey(entry))) withdraw(decided, entry);
-  }
-}
-
-/**
- * Whether a queued task may be executed as its message says.
- *
- * A finished task's message is on its way out by itself, and one that is not needed harms nobody. The put of a result
- * that expects another revision than the last is refused, so the execution would be in vain.
- */
-function isRightlyQueued(run: RunProgress, task: number, entry: LedgerEntry): boolean {
-  const each = run.state[task];
-  if (each === states.finished || each === states.idle) return true;
-  return each === states.queued && entry.expects === run.revision[task];
-}
-
-function withdraw(decided: Decided, { head, queue }: MessagePlace): void {
-  const place = { head, queue };
-  decided.withdraw.set(messageKey(place), place);
-}
-
-function conclude(state: DispatchState, out: Instruction[]): void {
+/** @returns whether a run was ended before all of its tasks were */
+function conclude(state: DispatchState, out: Instruction[]): boolean {
+  let early = false;
   for (const run of [...state.runs]) {
     const outcome = conclusion(run);
     if (outcome === undefined) continue;
     if (outcome !== 'plan-on') {
+      early ||= countIn(run, states.queued) > 0;
       removeRun(state, run.id);
       out.push({ kind: 'complete', run, outcome });
     } else if (!run.awake) {
@@ -371,4 +327,5 @@ function conclude(state: DispatchState, out: Instruction[]): void {
       out.push({ kind: 'plan-on', run });
     }
   }
+  return early;
 }

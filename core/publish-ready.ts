@@ -4,7 +4,7 @@ import { argumentsOf, functionOf, idOf, row } from './graph.ts';
 import type { TaskId } from './identifiers.ts';
 import { enterLedger, type LedgerEntry } from './ledger.ts';
 import { standingFailure, state as states, type RunProgress } from './run-progress.ts';
-import { countIn } from './run-summary.ts';
+import { countIn } from './run-progress.ts';
 
 /**
  * Fills the window of every queue, the runs in turn, in each the longest remaining path first.
@@ -18,7 +18,9 @@ export function publishReady(state: DispatchState, now: number, out: Instruction
   let published = true;
   while (published) {
     published = false;
-    for (const run of state.runs) published = publishOne(state, run, now, out) || published;
+    for (const run of state.runs) {
+      if (!run.paused) published = publishOne(state, run, now, out) || published;
+    }
   }
 }
 

@@ -53,6 +53,10 @@ export interface RunRecord {
   readonly queues: Readonly<Record<string, string>>;
   readonly executed: number;
   readonly cached: number;
+  /** Patterns of the tasks that are wanted, with what they need; absent: all. */
+  readonly targets?: readonly string[];
+  /** The first task that fails for good ends the run. */
+  readonly failFast?: boolean;
   /** Tasks that a dispatcher has published for this run so far. */
   readonly published: number;
   /** Lease under which the record was last written. */

@@ -17,6 +17,7 @@ import { invariant } from './errors.ts';
 import { idOf, longestPaths, row, TaskIndex, turnRound, type Rows } from './graph.ts';
 import type { RunId } from './identifiers.ts';
 import type { Plan } from './plan-format.ts';
+import { matchingTasks, parsePatterns } from './patterns.ts';
 import { ReadyTasks } from './ready-tasks.ts';
 
 /** The states, as numbers that fit a byte. */
@@ -64,6 +65,10 @@ export interface RunProgress {
   readonly plan: Plan;
   /** Results with a later revision were executed for this run. */
   readonly basis: number;
+  /** The first task that fails for good ends it. */
+  readonly failFast: boolean;
+  /** Nothing is published for it. */
+  paused: boolean;
   readonly index: TaskIndex;
   readonly dependents: Rows;
   readonly ready: ReadyTasks;
@@ -89,6 +94,16 @@ export interface RunProgress {
   awake: boolean;
 }
 
+/** A run, as its record tells it. */
+export interface RunStart {
+  readonly id: RunId;
+  readonly plan: Plan;
+  readonly basis: number;
+  /** Patterns of the tasks that are wanted, with what they need; absent: all tasks. */
+  readonly targets?: readonly string[] | undefined;
+  readonly failFast?: boolean | undefined;
+}
+
 /** What the buckets hold of one task when a run is loaded. */
 export interface KnownResult {
   readonly task: number;
@@ -102,7 +117,7 @@ export interface KnownResult {
  * @param cost - expected milliseconds of one task, by function name
  */
 export function startRun(
-  run: { readonly id: RunId; readonly plan: Plan; readonly basis: number },
+  run: RunStart,
   results: Iterable<KnownResult>,
   failures: Iterable<readonly [task: number, KnownFailure]>,
   cost: (functionName: string) => number,
@@ -112,12 +127,14 @@ export function startRun(
     graph,
     graph.functions.map((each) => cost(each.name)),
   );
+  const { id, plan, basis, failFast = false } = run;
   const progress: RunProgress = {
-    ...run,
+    ...{ id, plan, basis, failFast },
+    paused: false,
     index: new TaskIndex(graph),
     dependents: turnRound(graph.dependencies),
     ready: new ReadyTasks(longest, graph.functions.length),
-    facts: new Uint8Array(graph.count).fill(fact.wanted),
+    facts: wantedFacts(run),
     state: new Uint8Array(graph.count),
     missing: new Uint32Array(graph.count),
     obstructed: new Uint32Array(graph.count),
@@ -142,6 +159,18 @@ export function startRun(
   deriveAll(progress);
   pushReady(progress);
   return progress;
+}
+
+function wantedFacts({ plan, targets }: RunStart): Uint8Array {
+  const facts = new Uint8Array(plan.graph.count);
+  if (targets === undefined) return facts.fill(fact.wanted);
+  for (const task of matchingTasks(plan.graph, parsePatterns(targets))) facts[task] = fact.wanted;
+  // What planning waits for may declare more of the targets.
+  for (const { tasks } of plan.waits) {
+    if (typeof tasks === 'number') facts.fill(fact.wanted, 0, tasks);
+    else for (const task of tasks) facts[task] = fact.wanted;
+  }
+  return facts;
 }
 
 /** Whether the fact holds. */
@@ -204,6 +233,13 @@ export function nextDue(run: RunProgress): number {
   let next = Infinity;
   for (const task of run.delayed) next = Math.min(next, run.failures.get(task)?.dueAt ?? 0);
   return next;
+}
+
+/** Number of tasks in a state. */
+export function countIn(run: RunProgress, wanted: number): number {
+  let sum = 0;
+  for (let at = wanted; at < run.counts.length; at += stateCount) sum += run.counts[at] ?? 0;
+  return sum;
 }
 
 /**

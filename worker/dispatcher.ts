@@ -32,6 +32,7 @@ import type { KnownFailure } from '../core/run-progress.ts';
 import { RunBook } from './run-book.ts';
 import { steadyClock } from './steady-clock.ts';
 import type { Trace } from './trace.ts';
+import { withdrawAll, type Withdrawal } from './withdraw.ts';
 
 export interface DispatcherOptions {
   readonly project: OpenProject;
@@ -295,7 +296,8 @@ class Reign {
       });
       // Results that were made anew count from 1 again: none of those that are there is older than the run.
       const last = await this.#project.results.lastRevision();
-      const run = { id, plan, basis: basis > last ? 0 : basis };
+      const { targets, failFast } = this.#books.get(id)?.record ?? {};
+      const run = { id, plan, basis: basis > last ? 0 : basis, targets, failFast };
       return startRun(run, results, failures, (name) => expectedMs(this.#state, name));
     } catch (error) {
       if (!(error instanceof JugqError) || !unreadable.has(error.code)) throw error;
@@ -351,7 +353,10 @@ class Reign {
       }
       const events = this.#events;
       this.#events = [];
-      for (const instruction of apply(this.#state, events, this.#now())) this.#perform(instruction);
+      const instructions = apply(this.#state, events, this.#now());
+      for (const instruction of instructions) this.#perform(instruction);
+      const withdrawals = instructions.filter((each) => each.kind === 'withdraw');
+      if (withdrawals.length > 0) this.#guard(this.#withdraw(withdrawals));
       this.#markDirty();
     });
   }
@@ -365,7 +370,7 @@ class Reign {
         this.#guard(this.#project.failures.delete(instruction.id, instruction.revision));
         return;
       case 'withdraw':
-        this.#guard(this.#withdraw(instruction));
+        // All of a turn at once, see `#tell`.
         return;
       case 'inspect':
         this.#guard(this.#inspect(instruction.messages));
@@ -428,9 +433,10 @@ class Reign {
     this.#tell({ kind: 'refused', tasks: tasks.map((task) => idOf(run.plan.graph, task)) });
   }
 
-  async #withdraw({ head, queue }: MessagePlace): Promise<void> {
-    await this.#project.queue.withdraw({ head, queue });
-    this.#tell({ kind: 'withdrawn', head, queue });
+  async #withdraw(withdrawals: readonly Withdrawal[]): Promise<void> {
+    for (const { head, queue } of await withdrawAll(this.#project, withdrawals)) {
+      this.#tell({ kind: 'withdrawn', head, queue });
+    }
   }
 
   async #inspect(places: readonly MessagePlace[]): Promise<void> {

@@ -5,6 +5,7 @@
  * is sent for it, since a late answer would hit the newer delivery.
  */
 import type { Delivery, Pulse } from '../broker/pull.ts';
+import type { TaskId } from '../core/identifiers.ts';
 import type { Parcel } from '../core/parcel.ts';
 
 /** A parcel in this worker's hands. */
@@ -97,6 +98,20 @@ export class HeldParcels {
   /** Gives a parcel back to the queue, at once or after a delay. */
   handBack(held: HeldParcel, delayMs = 0): void {
     if (!held.gone && !this.#isLate(held)) held.delivery.handBack(delayMs);
+    held.gone = true;
+    this.#remove(held);
+  }
+
+  /** The parcel of this message, if it is in hand. */
+  find(queue: string, head: TaskId): HeldParcel | undefined {
+    for (const held of this.#held) {
+      if (held.parcel.tasks[0]?.id === head && held.delivery.queue === queue) return held;
+    }
+    return undefined;
+  }
+
+  /** Lets go of a parcel whose message is gone from the queue, or about to go: nothing is sent for it. */
+  drop(held: HeldParcel): void {
     held.gone = true;
     this.#remove(held);
   }

@@ -7,7 +7,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { RunnerDied, timedOut, type Runner } from './task-threads.ts';
+import { recalledNow, RunnerDied, timedOut, type Runner } from './task-threads.ts';
 import { threadFile } from './thread-file.ts';
 import { answerTo, type LinkQuestion, type ReadResults } from './thread-link.ts';
 import { unpackOutcomes, type Batch, type Outcome } from './task-protocol.ts';
@@ -18,11 +18,11 @@ export function quarantine(read: ReadResults): Runner {
   const busy = new Set<ChildProcess>();
   let closing = false;
   return {
-    async run(batch, timeoutMs) {
+    async run(batch, timeoutMs, recalled) {
       const child = takeLiving(idle) ?? start(read);
       busy.add(child);
       try {
-        const outcomes = await runIn(child, batch, timeoutMs);
+        const outcomes = await runIn(child, batch, timeoutMs, recalled);
         idle.push(child);
         return outcomes;
       } catch (error) {
@@ -73,6 +73,7 @@ async function runIn(
   child: ChildProcess,
   batch: Batch,
   timeoutMs: number | undefined,
+  recalled: AbortSignal,
 ): Promise<Outcome[]> {
   const settled = new AbortController();
   const ends = { signal: settled.signal };
@@ -82,7 +83,11 @@ async function runIn(
       : new RunnerDied('killed', `its process died of ${String(signal)}`);
   });
   const replied = outcomesOf(child, ends).then(unpackOutcomes);
-  const waits = [died, replied];
+  const ended = once(recalled, 'abort', ends).then(() => {
+    child.kill('SIGKILL');
+    throw recalledNow();
+  });
+  const waits = [died, replied, ended];
   if (timeoutMs !== undefined) waits.push(timeout(child, timeoutMs, settled.signal));
   try {
     child.send(batch);

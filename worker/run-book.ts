@@ -7,8 +7,8 @@ import {
   type RunRecord,
   type RunState,
 } from '../core/records.ts';
-import type { RunProgress } from '../core/run-progress.ts';
-import { countsByFunction, executedAndCached } from '../core/run-summary.ts';
+import { countsByFunction, executedAndCached } from '../core/run-outlook.ts';
+import { type RunProgress } from '../core/run-progress.ts';
 
 export class RunBook {
   record: RunRecord;

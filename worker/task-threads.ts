@@ -7,8 +7,8 @@ import { unpackOutcomes, type Batch, type Outcome } from './task-protocol.ts';
 
 /** A batch that ended without outcomes, because its thread or process did. */
 export class RunnerDied extends Error {
-  /** `killed`: a whole process ended by a signal; `aborted`: we ended it. */
-  readonly kind: 'timeout' | 'memory' | 'exit' | 'killed' | 'aborted';
+  /** `killed`: a whole process ended by a signal; `aborted`: we end all; `recalled`: its work is not wanted any more. */
+  readonly kind: 'timeout' | 'memory' | 'exit' | 'killed' | 'aborted' | 'recalled';
 
   constructor(kind: RunnerDied['kind'], message: string) {
     super(message);
@@ -19,8 +19,11 @@ export class RunnerDied extends Error {
 
 /** Something that runs batches. */
 export interface Runner {
-  /** @throws RunnerDied */
-  run(batch: Batch, timeoutMs: number | undefined): Promise<Outcome[]>;
+  /**
+   * @param recalled - ends the batch
+   * @throws RunnerDied
+   */
+  run(batch: Batch, timeoutMs: number | undefined, recalled: AbortSignal): Promise<Outcome[]>;
   /** Ends whatever runs. */
   close(): Promise<void>;
 }
@@ -46,7 +49,8 @@ export function taskThreads(threads: number, read: ReadResults): Runner {
   // Deaths of threads reach whoever waits for the batch.
   pool.on('error', () => undefined);
   return {
-    run: (batch, timeoutMs) => runIn(pool, batch, timeoutMs, () => closing),
+    run: (batch, timeoutMs, recalled) =>
+      runIn(pool, batch, { timeoutMs, recalled, isClosing: () => closing }),
     close: () => {
       closing = true;
       return pool.destroy();
@@ -57,26 +61,33 @@ export function taskThreads(threads: number, read: ReadResults): Runner {
 async function runIn(
   pool: Piscina,
   batch: Batch,
-  timeoutMs: number | undefined,
-  isClosing: () => boolean,
+  ends: {
+    readonly timeoutMs: number | undefined;
+    readonly recalled: AbortSignal;
+    readonly isClosing: () => boolean;
+  },
 ): Promise<Outcome[]> {
+  const { timeoutMs, recalled, isClosing } = ends;
   const abort = new AbortController();
+  let timedOutMs: number | undefined;
   const timer =
     timeoutMs === undefined
       ? undefined
       : setTimeout(() => {
+          timedOutMs = timeoutMs;
           abort.abort();
         }, timeoutMs);
+  recalled.addEventListener('abort', () => {
+    abort.abort();
+  });
   try {
     // A view is cloned with all of the buffer behind it, which may be far larger: it crosses as a buffer of its own.
     const tasks = new Uint8Array(batch.tasks);
-    const options = {
-      transferList: [tasks.buffer],
-      ...(timeoutMs === undefined ? {} : { signal: abort.signal }),
-    };
+    const options = { transferList: [tasks.buffer], signal: abort.signal };
     return unpackOutcomes((await pool.run({ ...batch, tasks }, options)) as Uint8Array);
   } catch (error) {
-    throw asDeath(error, abort.signal.aborted ? timeoutMs : undefined, isClosing());
+    if (timedOutMs === undefined && recalled.aborted) throw recalledNow();
+    throw asDeath(error, timedOutMs, isClosing());
   } finally {
     clearTimeout(timer);
   }
@@ -92,6 +103,11 @@ function asDeath(error: unknown, timeoutMs: number | undefined, closing: boolean
   return closing
     ? new RunnerDied('aborted', 'it was ended')
     : new RunnerDied('exit', 'it ended its thread, as process.exit() does');
+}
+
+/** What an attempt is told that nobody wants any more. */
+export function recalledNow(): RunnerDied {
+  return new RunnerDied('recalled', 'it is not wanted any more');
 }
 
 /** What an attempt that took too long is told. */

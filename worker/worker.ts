@@ -6,6 +6,7 @@
  */
 import type { OpenProject } from '../broker/project.ts';
 import { Puller, type Delivery, type Pulse } from '../broker/pull.ts';
+import { hearRecalls, type RecalledMessage, type RecallKind } from '../broker/recall.ts';
 import { isJugqError, JugqError } from '../core/errors.ts';
 import type { TaskId } from '../core/identifiers.ts';
 import { decodeParcel, type BlobReference, type Parcel, type ParcelTask } from '../core/parcel.ts';
@@ -66,6 +67,8 @@ export class WorkerDaemon {
   readonly #context: StoreContext;
   readonly #code = new Map<string, Promise<string>>();
   readonly #runningNow = new Map<string, number>();
+  readonly #batches = new Map<AbortController, readonly Work[]>();
+  readonly #recalls: { stop(): void };
   readonly #timer: NodeJS.Timeout;
   #parcelMs: number | undefined;
   #begun = 0;
@@ -121,6 +124,9 @@ export class WorkerDaemon {
       queues,
       now: () => this.#report(),
     });
+    this.#recalls = hearRecalls(project.connection, project.names, (messages, kind) =>
+      this.#letGo(messages, kind),
+    );
     this.#timer = setInterval(() => {
       this.#handBackWaiting();
     }, handBackAfterMs / 2);
@@ -180,6 +186,7 @@ export class WorkerDaemon {
 
   async #end(): Promise<void> {
     clearInterval(this.#timer);
+    this.#recalls.stop();
     this.#held.close();
     await Promise.all([this.#threads.close(), this.#suspects.close()]);
     // A server that is away must not keep a worker that leaves: its record expires by itself.
@@ -188,6 +195,22 @@ export class WorkerDaemon {
       farewell.catch(() => undefined),
       new Promise((resolve) => setTimeout(resolve, farewellMs)),
     ]);
+  }
+
+  /** Lets go of messages that nobody wants any more; returns those that stay, because their work has begun. */
+  #letGo(messages: readonly RecalledMessage[], kind: RecallKind): RecalledMessage[] {
+    const stays: RecalledMessage[] = [];
+    for (const message of messages) {
+      const held = this.#held.find(message.queue, message.head);
+      if (held === undefined) continue;
+      if (kind === 'idle' && held.started) stays.push(message);
+      else this.#held.drop(held);
+    }
+    for (const [abort, works] of this.#batches) {
+      if (kind === 'all' && works.some((each) => each.held.gone)) abort.abort();
+    }
+    this.#setRoom();
+    return stays;
   }
 
   /** How many parcels this worker wants in its hands: one a thread, and as many as it will start within a moment. */
@@ -400,8 +423,11 @@ export class WorkerDaemon {
     const { timeoutMs, functionName } = first.held.parcel;
     const runner = suspect ? this.#suspects : this.#threads;
     const tasks = packTasks(works.map((each) => each.runnable));
+    const recalled = new AbortController();
+    this.#batches.set(recalled, works);
     try {
-      const outcomes = await runner.run({ file: first.file, functionName, tasks }, timeoutMs);
+      const batch = { file: first.file, functionName, tasks };
+      const outcomes = await runner.run(batch, timeoutMs, recalled.signal);
       works.forEach((work, at) => {
         const outcome = outcomes[at];
         if (outcome !== undefined) this.#conclude(work, outcome);
@@ -409,6 +435,7 @@ export class WorkerDaemon {
     } catch (error) {
       this.#runnerDied(works, error);
     } finally {
+      this.#batches.delete(recalled);
       this.#countBegun(works, -1);
       this.#schedule.done();
       this.#setRoom();
@@ -437,6 +464,11 @@ export class WorkerDaemon {
     const death = error instanceof RunnerDied ? error : new RunnerDied('exit', String(error));
     const [only, ...others] = works;
     if (death.kind === 'aborted' || only === undefined) return;
+    if (death.kind === 'recalled') {
+      // Those who only shared the batch begin again; what is gone falls out of the schedule.
+      for (const work of works) this.#schedule.add(work);
+      return;
+    }
     if (others.length > 0) {
       for (const work of works) this.#schedule.add({ ...work, alone: true });
       return;

@@ -395,7 +395,7 @@ test('dispatch: planned again into another queue: the message moves', (t) => {
   const desk = new Desk();
   desk.add({ 'f a': [] });
   const added = desk.add({ 'f a': [] }, { queues: { f: 'gpu' } });
-  t.deepEqual(added, [{ kind: 'withdraw', head: idFor('f a'), queue: 'default' }]);
+  t.deepEqual(added, [{ kind: 'withdraw', head: idFor('f a'), queue: 'default', recall: 'none' }]);
 });
 
 test('dispatch: take-over with two runs in any order: the newest code in the queue stays, older is replaced', (t) => {
@@ -524,7 +524,7 @@ test('dispatch: a message that no run has any use for: withdrawn when a second s
   const tasks = [{ id: idFor('f old'), expects: 0 }];
   t.deepEqual(desk.tell({ kind: 'found', ...place, code: 'code1', tasks }), []);
   const second = desk.tell({ kind: 'swept', messages: [place], readAt: 4000 });
-  t.deepEqual(second, [{ kind: 'withdraw', ...place }]);
+  t.deepEqual(second, [{ kind: 'withdraw', ...place, recall: 'idle' }]);
 });
 
 const names = ['f a', 'f b', 'f c', 'g d', 'g e'];

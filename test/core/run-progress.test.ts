@@ -1,6 +1,8 @@
 import { fc, testProp } from '@fast-check/ava';
 import test from 'ava';
+import { countsByFunction, executedAndCached, conclusion } from '../../core/run-outlook.ts';
 import {
+  countIn,
   fact,
   learnFailure,
   learnResult,
@@ -13,12 +15,6 @@ import {
   type KnownFailure,
   type RunProgress,
 } from '../../core/run-progress.ts';
-import {
-  conclusion,
-  countIn,
-  countsByFunction,
-  executedAndCached,
-} from '../../core/run-summary.ts';
 import { noCounts } from '../../core/records.ts';
 import { planFor, runFor, type Sketch } from './small-plans.ts';
 

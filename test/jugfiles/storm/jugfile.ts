@@ -1,7 +1,7 @@
 /** A made-up graph, of the shape, seed and size that the arguments say; each task says in ran.log that it runs. */
 import { appendFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { task } from 'jugq';
+import { task, type Task } from 'jugq';
 import { knotsOf, valueOf, type Kind, type Shape, type Value } from './shapes.ts';
 
 function say(at: number): void {
@@ -34,8 +34,9 @@ const flaky = task(
 );
 
 export default function plan([shape, seed, count]: readonly string[]): void {
-  const makers: Record<Kind, typeof slow> = { quick, slow, bulky, flaky };
-  const tasks: ReturnType<typeof slow>[] = [];
+  type Make = (at: number, inputs: readonly Task<Value>[], ms: number) => Task<Value>;
+  const makers: Record<Kind, Make> = { quick, slow, bulky, flaky };
+  const tasks: Task<Value>[] = [];
   knotsOf(shape as Shape, Number(seed), Number(count)).forEach(({ kind, ms, inputs }, at) => {
     const taken = inputs.flatMap((each) => tasks[each] ?? []);
     tasks.push(kind === 'slow' ? slow(at, taken, ms) : makers[kind](at, taken, 0));

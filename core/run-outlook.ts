@@ -1,13 +1,6 @@
-/** What a run comes to: how many tasks are in which state, and whether anything is left to do. */
+/** What a run has come to, read from its progress: its end, if it has one, and its counts. */
 import { noCounts, type Counts } from './records.ts';
-import { holds, fact, state, stateCount, type RunProgress } from './run-progress.ts';
-
-/** Number of tasks in a state. */
-export function countIn(run: RunProgress, wanted: number): number {
-  let sum = 0;
-  for (let at = wanted; at < run.counts.length; at += stateCount) sum += run.counts[at] ?? 0;
-  return sum;
-}
+import { countIn, fact, holds, state, stateCount, type RunProgress } from './run-progress.ts';
 
 /**
  * What is to be done with a run when nothing else is: it has come to its end, or its planning must go on.
@@ -16,6 +9,7 @@ export function countIn(run: RunProgress, wanted: number): number {
  */
 export function conclusion(run: RunProgress): 'finished' | 'failed' | 'plan-on' | undefined {
   const { waits } = run.plan;
+  if (run.failFast && countIn(run, state.failed) > 0) return 'failed';
   if (waits.some((_, wait) => isMet(run, wait))) return 'plan-on';
   const { waiting, ready, queued, delayed, failed } = state;
   if ([ready, queued, delayed].some((each) => countIn(run, each) > 0)) return undefined;

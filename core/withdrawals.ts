@@ -1,0 +1,99 @@
+/**
+ * Messages that must not be executed as they are: which ones, and what becomes of them in a worker's hands.
+ *
+ * A message is wrong when it was made with older code than the newest plan's, or before a marker, or when an input was
+ * lost since; and useless when no run has any use for its tasks.
+ */
+import {
+  findNewest,
+  type DispatchState,
+  type Instruction,
+  type MessagePlace,
+  type Recall,
+} from './dispatch-state.ts';
+import { functionOf, idOf } from './graph.ts';
+import { messageKey, parcelAt, type LedgerEntry } from './ledger.ts';
+import { fact, holds, state as states, type RunProgress } from './run-progress.ts';
+
+/** What one call of `apply` has decided so far. */
+export interface Decided {
+  readonly instructions: Instruction[];
+  /** Messages to be withdrawn, by `messageKey`. */
+  readonly withdraw: Map<string, MessagePlace & { readonly recall: Recall }>;
+}
+
+/** Orders what has been decided, once. */
+export function giveOrders(state: DispatchState, { withdraw, instructions }: Decided): void {
+  for (const place of withdraw.values()) {
+    // What has left the ledger may be published anew, and must not be withdrawn then.
+    if (parcelAt(state, place).length > 0) instructions.push({ kind: 'withdraw', ...place });
+  }
+  withdraw.clear();
+}
+
+/** A dependency of a queued task was lost: the task waits again, and its message would find the dependency missing. */
+export function withdrawUnqueued(state: DispatchState, decided: Decided): void {
+  for (const run of state.runs) {
+    for (const task of run.unqueued.splice(0)) {
+      if (!holds(run, task, fact.queued)) continue;
+      const entry = state.ledger.entries.get(idOf(run.plan.graph, task));
+      if (entry !== undefined && !isRightlyQueued(run, task, entry)) withdraw(decided, entry);
+    }
+  }
+}
+
+/** Messages that say something else than the newest plan would, or whose tasks ought not to be queued. */
+export function withdrawStale(state: DispatchState, decided: Decided): void {
+  for (const [id, entry] of state.ledger.entries) {
+    const newest = findNewest(state, id);
+    if (newest === undefined) continue;
+    const { run, task } = newest;
+    const isOutdated =
+      entry.code !== run.plan.code || entry.queue !== functionOf(run.plan.graph, task).queue;
+    if (isOutdated || !isRightlyQueued(run, task, entry)) withdraw(decided, entry);
+  }
+}
+
+/**
+ * Messages that no run has any use for: of cancelled or paused runs, of what a failure has ended, or of finished tasks in
+ * a queue that nobody takes.
+ */
+export function withdrawUseless(
+  state: DispatchState,
+  before: number,
+  recall: Recall,
+  decided: Decided,
+): void {
+  const useful = new Set<string>();
+  for (const [id, entry] of state.ledger.entries) {
+    const isUseful = state.runs.some(
+      (run) => !run.paused && run.state[run.index.find(id)] === states.queued,
+    );
+    if (isUseful) useful.add(messageKey(entry));
+  }
+  for (const entry of state.ledger.entries.values()) {
+    if (entry.since < before && !useful.has(messageKey(entry))) withdraw(decided, entry, recall);
+  }
+}
+
+/**
+ * Whether a queued task may be executed as its message says.
+ *
+ * A finished task's message is on its way out by itself, and one that is not needed harms nobody. The put of a result
+ * that expects another revision than the last is refused, so the execution would be in vain.
+ */
+function isRightlyQueued(run: RunProgress, task: number, entry: LedgerEntry): boolean {
+  const each = run.state[task];
+  if (each === states.finished || each === states.idle) return true;
+  return each === states.queued && entry.expects === run.revision[task];
+}
+
+/** Decides to withdraw a message. */
+export function withdraw(
+  decided: Decided,
+  { head, queue }: MessagePlace,
+  recall: Recall = 'none',
+): void {
+  const place = { head, queue, recall };
+  decided.withdraw.set(messageKey(place), place);
+}
