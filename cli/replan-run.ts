@@ -54,7 +54,7 @@ async function planOn(
   place: Place,
   { trace, signal }: { readonly trace: Trace; readonly signal: AbortSignal },
 ): Promise<void> {
-  while (!signal.aborted) {
+  for (;;) {
     try {
       await replanRun(session, place, signal);
       return;
@@ -78,7 +78,7 @@ async function replanRun(session: Session, place: Place, signal: AbortSignal): P
   const { run } = place;
   if (!(await isAbandoned(project, place, signal))) return;
   const record = await recordAt(project, place);
-  if (record === undefined || signal.aborted) return;
+  if (record === undefined) return;
   try {
     const step = await evaluateAgain(session, record, signal);
     await submitNext(

@@ -37,6 +37,8 @@ export default defineConfig(
       // The NATS client calls the consumer that pushes deprecated, but has no other that leaves out bodies and says what
       // it has missed. Its configuration is a `Partial`, by which the rule has to be told of it.
       '@typescript-eslint/no-deprecated': ['error', { allow: [{ from: 'lib', name: 'Partial' }] }],
+      // Users throw what they like, and it is passed on as it is.
+      '@typescript-eslint/prefer-promise-reject-errors': ['error', { allowThrowingUnknown: true }],
       // A leading underscore says that a place has to be filled and its value is not wanted.
       '@typescript-eslint/no-unused-vars': [
         'error',

@@ -56,10 +56,9 @@ export class BundleImport implements Planner {
    */
   async find(name: string): Promise<Definition | undefined> {
     const until = performance.now() + lateMs;
-    while (!this.#done) {
-      await this.#advance();
+    while (!(await this.#advance())) {
       if (this.definitions.has(name) || performance.now() > until) break;
-      if (!this.#done) await delay(againMs);
+      await delay(againMs);
     }
     return this.definitions.get(name);
   }
@@ -107,13 +106,14 @@ export class BundleImport implements Planner {
     }
   }
 
-  /** Lets everything that is stuck look again, until the import is done or everything is stuck again. */
-  async #advance(): Promise<void> {
+  /** Lets everything that is stuck look again, until the import is done (true) or everything is stuck again. */
+  async #advance(): Promise<boolean> {
+    if (this.#done) return true;
     const allStuck = new Promise<void>((resolve) => {
       this.#tellStuck = resolve;
     });
     for (const goOn of this.#stuck.splice(0)) goOn();
-    await Promise.race([this.#imported, allStuck]);
+    return Promise.race([this.#imported.then(() => true), allStuck.then(() => false)]);
   }
 }
 

@@ -77,7 +77,7 @@ async function runIn(
 ): Promise<Outcome[]> {
   const settled = new AbortController();
   const ends = { signal: settled.signal };
-  const died = once(child, 'exit', ends).then(([status, signal]: unknown[]) => {
+  const died = once(child, 'exit', ends).then(([status, signal]: (number | string | null)[]) => {
     throw signal === null
       ? new RunnerDied('exit', `it ended its process with process.exit(${String(status)})`)
       : new RunnerDied('killed', `its process died of ${String(signal)}`);

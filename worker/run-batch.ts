@@ -132,7 +132,7 @@ function callUser(
       over: false,
       fail: (error) => {
         attempt.over = true;
-        reject(error as Error);
+        reject(error);
       },
     };
     const { run } = definition;

@@ -128,11 +128,7 @@ async function weather(
     emptied: () => record.forget(),
   };
   let blows = 0;
-  while (blows < options.blows && !over.signal.aborted) {
-    await delay(2 * random() * options.everyMs, undefined, { signal: over.signal }).catch(
-      () => undefined,
-    );
-    if (over.signal.aborted) break;
+  while (blows < options.blows && (await calm(2 * random() * options.everyMs, over.signal))) {
     blows++;
     const blow = pickBlow(random, options.size);
     await blow.strike(field).catch((error: unknown) => {
@@ -144,6 +140,11 @@ async function weather(
   return { blows, status, hang };
 }
 
+/** Waits; false if it is over before that. */
+function calm(ms: number, over: AbortSignal): Promise<boolean> {
+  return delay(ms, true, { signal: over }).catch(() => false);
+}
+
 /** Waits for the end as long as results come; undefined when it has come. */
 async function watch(
   storm: Storm,
@@ -151,9 +152,7 @@ async function watch(
   over: AbortSignal,
 ): Promise<string | undefined> {
   let seen = record.changes;
-  while (!over.aborted) {
-    await delay(hangMs, undefined, { signal: over }).catch(() => undefined);
-    if (over.aborted) return undefined;
+  while (await calm(hangMs, over)) {
     if (record.changes === seen) return describeHang(storm, record);
     seen = record.changes;
   }

@@ -1,0 +1,87 @@
+import test from 'ava';
+import { Desk, published } from './dispatch-desk.ts';
+import { flood, idFor } from './small-plans.ts';
+
+test('dispatch: an unknown function: its tasks travel alone; a quick one: together, fairly shared', (t) => {
+  const slow = new Desk();
+  t.true(published(slow.add(flood('f', 20))).every((parcel) => parcel.length === 1));
+  const quick = new Desk();
+  quick.learn('f', 0.01);
+  quick.tell({ kind: 'threads', threads: 5 });
+  const parcels = published(quick.add(flood('f', 2000)));
+  t.is(parcels[0]?.length, 100);
+  t.is(parcels.flat().length, 2000);
+  t.true(parcels.every((parcel, at) => parcel.length <= (parcels[at - 1]?.length ?? 100)));
+  t.is(parcels.at(-1)?.length, 1);
+});
+
+test('dispatch: a function of two milliseconds: five tasks a parcel', (t) => {
+  const desk = new Desk();
+  desk.learn('f', 2);
+  t.is(published(desk.add(flood('f', 200)))[0]?.length, 5);
+});
+
+test('dispatch: durations seen in results: the function becomes quick, and its parcels say so', (t) => {
+  const desk = new Desk();
+  const parcels = desk.add(flood('f', 20));
+  t.true(parcels.every((each) => each.kind === 'publish' && !each.quick));
+  desk.tell(...Array.from({ length: 8 }, (_, at) => desk.result(`f ${at.toString()}`, 0.1)));
+  const more = desk.add(flood('f', 60));
+  t.true(more.every((each) => each.kind !== 'publish' || each.quick));
+  t.true(published(more).some((parcel) => parcel.length > 1));
+});
+
+test('dispatch: large arguments: a parcel stays far below the size of a message', (t) => {
+  const desk = new Desk();
+  desk.learn('f', 0.01);
+  const parcels = published(desk.add(flood('f', 1000), { argumentBytes: 60_000 }));
+  t.is(Math.max(...parcels.map((parcel) => parcel.length)), 4);
+});
+
+test('dispatch: a task that failed before: travels alone', (t) => {
+  const desk = new Desk();
+  desk.learn('f', 0.01);
+  const retry = { revision: 7, kind: 'retry', attempt: 1, dueAt: 0, expects: 0 } as const;
+  const parcels = published(desk.add(flood('f', 100), {}, { failures: [[3, retry]] }));
+  t.deepEqual(
+    parcels.find((parcel) => parcel.includes(idFor('f 3'))),
+    [idFor('f 3')],
+  );
+});
+
+test('dispatch: more ready tasks than the window: as many are published, and one more for each that ends', (t) => {
+  const desk = new Desk();
+  desk.learn('f', 1000);
+  t.is(published(desk.add(flood('f', 300))).length, 256);
+  t.is(published(desk.tell(desk.result('f 0'), desk.result('f 1'))).length, 2);
+});
+
+test('dispatch: many threads and quick tasks: a wider window, with an end', (t) => {
+  const desk = new Desk();
+  desk.learn('f', 10);
+  desk.tell({ kind: 'threads', threads: 5 });
+  t.is(published(desk.add(flood('f', 1500))).length, 1000);
+  const most = new Desk();
+  most.learn('f', 0.05);
+  t.true(published(most.add(flood('f', 9000))).flat().length < 8192 + 100);
+});
+
+test('dispatch: a full window of one queue: keeps nobody from another', (t) => {
+  const desk = new Desk();
+  const instructions = desk.add({ ...flood('f', 300), ...flood('g', 3) }, { queues: { f: 'gpu' } });
+  t.is(
+    published(instructions)
+      .flat()
+      .filter((id) => id.startsWith('g.')).length,
+    3,
+  );
+});
+
+test('dispatch: two runs: publish in turn', (t) => {
+  const desk = new Desk();
+  desk.learn('f', 1000);
+  desk.learn('g', 1000);
+  const both = [desk.run(flood('f', 300)), desk.run(flood('g', 300))];
+  const first = published(desk.tell(...both.map((run) => ({ kind: 'run-added', run }) as const)));
+  t.is(first.flat().filter((id) => id.startsWith('g.')).length, 128);
+});

@@ -1,0 +1,142 @@
+/** The runs that a reign knows of: loaded when their records ask for it, cancelled when somebody wishes so. */
+import type { Entry } from '../broker/bucket.ts';
+import type { ResultEntry } from '../broker/results.ts';
+import { expectedMs } from '../core/dispatch.ts';
+import { JugqError } from '../core/errors.ts';
+import { TaskIndex } from '../core/graph.ts';
+import type { RunId } from '../core/identifiers.ts';
+import { decodePlan } from '../core/plan-format.ts';
+import { decodeRecord, isOver, type RunRecord } from '../core/records.ts';
+import { startRun, type RunProgress } from '../core/run-progress.ts';
+import { isUnreadable, resultEvent, type ReignContext } from './reign-context.ts';
+import { RunBook } from './run-book.ts';
+import type { SeenFailures } from './seen-failures.ts';
+
+export class ActiveRuns {
+  readonly #context: ReignContext;
+  readonly #failures: SeenFailures;
+  readonly #books = new Map<RunId, RunBook>();
+  readonly #cancelled = new Set<RunId>();
+  /** For each plan that is being read: the results that came meanwhile. */
+  readonly #loading = new Set<ResultEntry[]>();
+  readonly #loads = new Set<Promise<void>>();
+
+  constructor(context: ReignContext, failures: SeenFailures) {
+    this.#context = context;
+    this.#failures = failures;
+  }
+
+  /** The record of a run, ended or not. */
+  book(id: RunId): RunBook | undefined {
+    return this.#books.get(id);
+  }
+
+  /** Resolves when the plans that are being read now have been. */
+  async loaded(): Promise<void> {
+    await Promise.all(this.#loads);
+  }
+
+  /** Counts may have changed: the records are to be written. */
+  markDirty(): void {
+    for (const book of this.#books.values()) if (!isOver(book.record.state)) book.dirty = true;
+  }
+
+  /** All records. */
+  books(): Iterable<RunBook> {
+    return this.#books.values();
+  }
+
+  /** A result that plans which are being read may have missed. */
+  seeResult(entry: ResultEntry): void {
+    for (const buffer of this.#loading) buffer.push(entry);
+  }
+
+  /** Takes in an entry of the bucket of runs: a record, or a wish. */
+  see(entry: Entry): void {
+    const [id, wish] = entry.key.split('.') as [RunId, string | undefined];
+    if (wish !== undefined) {
+      if (wish === 'cancel' && entry.value !== undefined) this.#context.guard(this.#cancel(id));
+      return;
+    }
+    if (entry.value === undefined) return;
+    const record = decodeRecord<RunRecord>(entry.value, `the record of run ${id}`);
+    const book = this.#books.get(id);
+    book?.see(record, entry.revision);
+    if (isOver(record.state)) {
+      // Its planner has ended it: what it had planned is of no use.
+      const isActive = this.#context.state.runs.some((each) => each.id === id);
+      if (isActive) this.#context.tell({ kind: 'run-removed', run: id });
+      return;
+    }
+    if (record.plan === undefined || this.#cancelled.has(id)) return;
+    if (book !== undefined && book.step >= record.step) return;
+    const opened = book ?? new RunBook(record, entry.revision);
+    this.#books.set(id, opened);
+    opened.step = record.step;
+    const load = this.#load(opened, record.plan, record.step);
+    this.#loads.add(load);
+    this.#context.guard(load.finally(() => this.#loads.delete(load)));
+  }
+
+  async #load(book: RunBook, planName: string, step: number): Promise<void> {
+    const startedAt = performance.now();
+    const { id, basis } = book.record;
+    const seen: ResultEntry[] = [];
+    this.#loading.add(seen);
+    const run = await this.#readRun(id, basis, planName);
+    this.#loading.delete(seen);
+    if (this.#context.isOver() || run === undefined || this.#cancelled.has(id) || book.step > step)
+      return;
+    book.run = run;
+    this.#context.tell({ kind: 'run-added', run });
+    for (const entry of seen) this.#context.tell(resultEvent(entry));
+    book.dirty = true;
+    const ms = Math.round(performance.now() - startedAt);
+    this.#context.trace({ kind: 'run-loaded', run: id, tasks: run.plan.graph.count, ms });
+  }
+
+  /** Undefined: the plan cannot be read; said in the run's record, and the other runs go on. */
+  async #readRun(id: RunId, basis: number, planName: string): Promise<RunProgress | undefined> {
+    const { project, state, trace } = this.#context;
+    try {
+      const bytes = await project.plans.get(planName);
+      if (bytes === undefined)
+        throw new JugqError('VALUE_CORRUPT', `the plan of run ${id} is gone: plan again`);
+      const plan = decodePlan(bytes);
+      // The record of a run may have overtaken the failures that its planner cleared before.
+      await this.#failures.readAll();
+      const results = await project.results.known(plan.graph);
+      const failures = this.#failures.in(new TaskIndex(plan.graph));
+      // Results that were made anew count from 1 again: none of those that are there is older than the run.
+      const last = await project.results.lastRevision();
+      const { targets, failFast } = this.#books.get(id)?.record ?? {};
+      const run = { id, plan, basis: basis > last ? 0 : basis, targets, failFast };
+      return startRun(run, results, failures, (name) => expectedMs(state, name));
+    } catch (error) {
+      if (!isUnreadable(error)) throw error;
+      trace({ kind: 'run-unreadable', run: id, reason: error.message });
+      const book = this.#books.get(id);
+      if (book !== undefined) book.note = error.message;
+      return undefined;
+    }
+  }
+
+  /** Somebody wishes a run cancelled, whether or not it has been loaded, or ever got a plan. */
+  async #cancel(id: RunId): Promise<void> {
+    if (this.#cancelled.has(id)) return;
+    this.#cancelled.add(id);
+    const book = this.#books.get(id) ?? (await this.#openBook(id));
+    if (book === undefined || this.#context.isOver() || isOver(book.record.state)) return;
+    this.#context.tell({ kind: 'run-removed', run: id });
+    book.end('cancelled');
+    this.#context.trace({ kind: 'run-over', run: id, state: 'cancelled' });
+  }
+
+  async #openBook(id: RunId): Promise<RunBook | undefined> {
+    const entry = await this.#context.project.runs.get(id);
+    if (entry?.value === undefined) return undefined;
+    const book = new RunBook(decodeRecord(entry.value, `the record of run ${id}`), entry.revision);
+    this.#books.set(id, book);
+    return book;
+  }
+}

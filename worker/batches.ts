@@ -1,0 +1,177 @@
+/** Runs what is ready in threads, batch by batch, and stores what comes of it. */
+import type { ParcelTask } from '../core/parcel.ts';
+import type { HeldParcel } from './held-parcels.ts';
+import type { Schedule, NextBatch, Work } from './schedule.ts';
+import { storeResult, type AttemptFailure } from './store-outcome.ts';
+import { packTasks, type Outcome } from './task-protocol.ts';
+import { RunnerDied, type Runner } from './task-threads.ts';
+import { failTask, handBackFailed, type WorkerContext } from './worker-context.ts';
+
+/** What the worker does on behalf of its batches. */
+export interface BatchWishes {
+  /** A thread has become free. */
+  readonly onBatchEnd: () => void;
+  /** What a whole parcel of a task's function takes, judged by one of its tasks. */
+  readonly onParcelMs: (ms: number) => void;
+  /** A task has killed its process: it is tried again in one of its own. */
+  readonly rerunSuspect: (held: HeldParcel, task: ParcelTask) => Promise<void>;
+}
+
+export class Batches {
+  readonly #context: WorkerContext;
+  readonly #schedule: Schedule;
+  readonly #threads: Runner;
+  readonly #suspects: Runner;
+  readonly #wishes: BatchWishes;
+  /** What runs, and what ends it when nobody wants it any more. */
+  readonly #batches = new Map<AbortController, readonly Work[]>();
+  readonly #runningNow = new Map<string, number>();
+  #begun = 0;
+  #pumping = false;
+
+  constructor(
+    context: WorkerContext,
+    parts: { readonly schedule: Schedule; readonly threads: Runner; readonly suspects: Runner },
+    wishes: BatchWishes,
+  ) {
+    this.#context = context;
+    this.#schedule = parts.schedule;
+    this.#threads = parts.threads;
+    this.#suspects = parts.suspects;
+    this.#wishes = wishes;
+  }
+
+  /** How many tasks have been started. */
+  get begun(): number {
+    return this.#begun;
+  }
+
+  /** Tasks that run now, by function; functions of which none runs may be there with 0. */
+  get running(): ReadonlyMap<string, number> {
+    return this.#runningNow;
+  }
+
+  /** Ends the batches that hold something which is gone. */
+  recallGone(): void {
+    for (const [abort, works] of this.#batches) {
+      if (works.some((each) => each.held.gone)) abort.abort();
+    }
+  }
+
+  add(work: Work): void {
+    this.#schedule.add(work);
+  }
+
+  /** Hands work to free threads once all that this turn of the event loop brings is there: batches, not drops. */
+  pump(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    setImmediate(() => {
+      this.#pumping = false;
+      this.#startBatches();
+    });
+  }
+
+  #startBatches(): void {
+    for (let batch = this.#schedule.next(); batch !== undefined; batch = this.#schedule.next()) {
+      void this.#run(batch);
+    }
+  }
+
+  async #run(batch: NextBatch): Promise<void> {
+    const { works, suspect } = batch;
+    const first = works[0];
+    if (first === undefined) return;
+    this.#countBegun(works, 1);
+    const { timeoutMs, functionName } = first.held.parcel;
+    const runner = suspect ? this.#suspects : this.#threads;
+    const tasks = packTasks(works.map((each) => each.runnable));
+    const recalled = new AbortController();
+    this.#batches.set(recalled, works);
+    try {
+      const outcomes = await runner.run(
+        { file: first.file, functionName, tasks },
+        timeoutMs,
+        recalled.signal,
+      );
+      works.forEach((work, at) => {
+        const outcome = outcomes[at];
+        if (outcome !== undefined) this.#conclude(work, outcome);
+      });
+    } catch (error) {
+      this.#runnerDied(works, error);
+    } finally {
+      this.#batches.delete(recalled);
+      this.#countBegun(works, -1);
+      this.#schedule.done();
+      this.#wishes.onBatchEnd();
+      this.pump();
+    }
+  }
+
+  #conclude(work: Work, outcome: Outcome): void {
+    const { held, task } = work;
+    if (outcome.kind === 'failed') {
+      const { error, output } = outcome;
+      this.#failLater(work, { error, output, final: false });
+      return;
+    }
+    this.#schedule.note(held.parcel.functionName, outcome.ms);
+    this.#wishes.onParcelMs(outcome.ms * held.parcel.tasks.length);
+    const failureRevision = work.suspect?.failureRevision ?? task.failureExpects;
+    const attempted = { parcel: held.parcel, task, failureRevision };
+    storeResult(this.#context, attempted, outcome, () => {
+      this.#context.held.settle(held);
+    });
+  }
+
+  /** The thread or process ended under its tasks. One task alone did it; of several, each is tried by itself. */
+  #runnerDied(works: readonly Work[], error: unknown): void {
+    const death = error instanceof RunnerDied ? error : new RunnerDied('exit', String(error));
+    const [only, ...others] = works;
+    if (death.kind === 'aborted' || only === undefined) return;
+    if (death.kind === 'recalled') {
+      // Those who only shared the batch begin again; what is gone falls out of the schedule.
+      for (const work of works) this.#schedule.add(work);
+      return;
+    }
+    if (others.length > 0) {
+      for (const work of works) this.#schedule.add({ ...work, alone: true });
+      return;
+    }
+    if (death.kind === 'killed') {
+      this.#wishes.rerunSuspect(only.held, only.task).catch((again: unknown) => {
+        handBackFailed(this.#context, only.held, again);
+      });
+      return;
+    }
+    const { kind, message } = death;
+    this.#failLater(only, {
+      error: { name: deathNames[kind], message, stack: '' },
+      output: '',
+      final: false,
+    });
+  }
+
+  #failLater(work: Work, failure: Omit<AttemptFailure, 'failureRevision' | 'strikes'>): void {
+    const known = work.suspect ?? { failureRevision: work.task.failureExpects, strikes: 0 };
+    failTask(this.#context, work.held, work.task, { ...failure, ...known }).catch(
+      (error: unknown) => {
+        handBackFailed(this.#context, work.held, error);
+      },
+    );
+  }
+
+  #countBegun(works: readonly Work[], change: 1 | -1): void {
+    for (const { held, task } of works) {
+      const { functionName } = held.parcel;
+      this.#runningNow.set(functionName, (this.#runningNow.get(functionName) ?? 0) + change);
+      if (change < 0) continue;
+      held.started = true;
+      this.#begun++;
+      this.#context.trace({ kind: 'task-started', task: task.id });
+    }
+  }
+}
+
+const deathNames = { timeout: 'Timeout', memory: 'OutOfMemory', exit: 'Exit' } as const;

@@ -1,0 +1,165 @@
+/** Does what the dispatcher has decided, and tells it what came of it. */
+import { readFailure } from '../broker/failures.ts';
+import { parcelFacts, type Instruction, type MessagePlace } from '../core/dispatch.ts';
+import { argumentsOf, functionOf, hashBytesOf, idOf } from '../core/graph.ts';
+import type { TaskId } from '../core/identifiers.ts';
+import { encodeParcel } from '../core/parcel.ts';
+import type { RunProgress } from '../core/run-progress.ts';
+import type { ActiveRuns } from './active-runs.ts';
+import { readMessages } from './queue-messages.ts';
+import { resultEvent, type ReignContext } from './reign-context.ts';
+import type { SeenFailures } from './seen-failures.ts';
+import { withdrawAll, type Withdrawal } from './withdraw.ts';
+
+const verifyAtOnce = 256;
+
+export class Performer {
+  readonly #context: ReignContext;
+  readonly #runs: ActiveRuns;
+  readonly #failures: SeenFailures;
+  #publishing = 0;
+
+  constructor(
+    context: ReignContext,
+    parts: { readonly runs: ActiveRuns; readonly failures: SeenFailures },
+  ) {
+    this.#context = context;
+    this.#runs = parts.runs;
+    this.#failures = parts.failures;
+  }
+
+  /** Whether messages are on their way to the queue. */
+  get isPublishing(): boolean {
+    return this.#publishing > 0;
+  }
+
+  /** Performs all that was decided in one turn. */
+  perform(instructions: readonly Instruction[]): void {
+    for (const instruction of instructions) this.#perform(instruction);
+    const withdrawals = instructions.filter((each) => each.kind === 'withdraw');
+    if (withdrawals.length > 0) this.#context.guard(this.#withdraw(withdrawals));
+  }
+
+  #perform(instruction: Instruction): void {
+    switch (instruction.kind) {
+      case 'publish':
+        this.#publish(instruction);
+        return;
+      case 'clear-failure':
+        this.#context.guard(
+          this.#context.project.failures.delete(instruction.id, instruction.revision),
+        );
+        return;
+      case 'withdraw':
+        // All of a turn at once, see `perform`.
+        return;
+      case 'inspect':
+        this.#context.guard(this.#inspect(instruction.messages));
+        return;
+      case 'verify':
+        this.#context.guard(this.#verify(instruction.tasks, instruction.readAt));
+        return;
+      case 'complete':
+        this.#complete(instruction);
+        return;
+      case 'plan-on':
+        this.#planOn(instruction.run);
+        return;
+    }
+  }
+
+  #publish(instruction: Instruction & { kind: 'publish' }): void {
+    const { run, head } = instruction;
+    const { graph, code, spilled } = run.plan;
+    const facts = functionOf(graph, instruction.tasks[0] ?? 0);
+    const payload = encodeParcel(
+      {
+        run: run.id,
+        code,
+        functionName: facts.name,
+        fingerprint: facts.fingerprint,
+        retries: facts.retries,
+        ...(facts.timeoutMs === undefined ? {} : { timeoutMs: facts.timeoutMs }),
+        quick: instruction.quick,
+      },
+      instruction.tasks.map((task) => ({
+        ...parcelFacts(run, task),
+        hash: hashBytesOf(graph, task),
+        arguments: spilled.get(task) ?? argumentsOf(graph, task),
+      })),
+    );
+    this.#publishing++;
+    this.#context.project.queue.publish({ head, queue: facts.queue, payload }, (outcome, why) => {
+      this.#publishing--;
+      const book = this.#runs.book(run.id);
+      if (outcome === 'accepted' && book !== undefined) book.published += instruction.tasks.length;
+      if (outcome === 'full')
+        this.#refuse(instruction, why.kind === 'refused' ? why.description : '');
+      else if (book !== undefined) book.note = undefined;
+      if (outcome === 'occupied' && !this.#context.isOver()) {
+        this.#context.guard(this.#inspect([{ head, queue: facts.queue }]));
+        this.#context.sweepSoon();
+      }
+    });
+  }
+
+  #refuse(instruction: Instruction & { kind: 'publish' }, reason: string): void {
+    const { run, tasks } = instruction;
+    const book = this.#runs.book(run.id);
+    if (book !== undefined) book.note = `the server does not take more tasks: ${reason}`;
+    this.#context.trace({
+      kind: 'trouble',
+      reason: `the server does not take more tasks: ${reason}`,
+    });
+    this.#context.tell({ kind: 'refused', tasks: tasks.map((task) => idOf(run.plan.graph, task)) });
+  }
+
+  async #withdraw(withdrawals: readonly Withdrawal[]): Promise<void> {
+    for (const { head, queue } of await withdrawAll(this.#context.project, withdrawals)) {
+      this.#context.tell({ kind: 'withdrawn', head, queue });
+    }
+  }
+
+  async #inspect(places: readonly MessagePlace[]): Promise<void> {
+    for (const event of await readMessages(this.#context.project, places))
+      this.#context.tell(event);
+  }
+
+  async #verify(tasks: readonly TaskId[], readAt: number): Promise<void> {
+    const absent: TaskId[] = [];
+    const check = async (id: TaskId): Promise<void> => {
+      const [result, failure] = await Promise.all([
+        this.#context.project.results.readFromLeader(id),
+        this.#context.project.failures.get(id),
+      ]);
+      if (result !== undefined) this.#context.tell(resultEvent(result));
+      if (failure !== undefined) this.#failures.see(failure);
+      const kind = failure && readFailure(failure)?.kind;
+      const failed = kind === 'retry' || kind === 'final';
+      if (result?.present !== true && !failed) absent.push(id);
+    };
+    for (let at = 0; at < tasks.length; at += verifyAtOnce) {
+      await Promise.all(tasks.slice(at, at + verifyAtOnce).map(check));
+    }
+    if (absent.length > 0) this.#context.trace({ kind: 'reconciled', absent: absent.length });
+    this.#context.tell({ kind: 'absent', tasks: absent, readAt });
+  }
+
+  #planOn(run: RunProgress): void {
+    const book = this.#runs.book(run.id);
+    if (book === undefined) return;
+    book.wake();
+    this.#context.writeRecords();
+    this.#context.trace({ kind: 'run-awake', run: run.id, step: book.step });
+  }
+
+  #complete({ run, outcome }: Instruction & { kind: 'complete' }): void {
+    const book = this.#runs.book(run.id);
+    const [wait] = run.plan.waits;
+    if (book !== undefined && wait !== undefined)
+      book.note = `planning stopped at ${wait.place}: a task that it waits for has failed`;
+    book?.end(outcome);
+    this.#context.trace({ kind: 'run-over', run: run.id, state: outcome });
+    this.#context.writeRecords();
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * Makes the tasks of a parcel ready for a thread: looks whether their results are there already, and gathers inputs,
+ * arguments and code.
+ */
+import { isJugqError, JugqError } from '../core/errors.ts';
+import type { TaskId } from '../core/identifiers.ts';
+import type { BlobReference, ParcelTask } from '../core/parcel.ts';
+import type { CodeFiles } from './code-files.ts';
+import type { HeldParcel } from './held-parcels.ts';
+import type { Input } from './inputs.ts';
+import type { Work } from './schedule.ts';
+import { dropFailure } from './store-outcome.ts';
+import { publishSingly, strike } from './suspects.ts';
+import { failTask, handBackLater, type WorkerContext } from './worker-context.ts';
+
+/** Where work goes that is ready for a thread. */
+export interface Ready {
+  add(work: Work): void;
+  /** Nothing more is added in this turn: threads may begin. */
+  pump(): void;
+}
+
+export class Preparation {
+  readonly #context: WorkerContext;
+  readonly #code: CodeFiles;
+  readonly #ready: Ready;
+
+  constructor(context: WorkerContext, code: CodeFiles, ready: Ready) {
+    this.#context = context;
+    this.#code = code;
+    this.#ready = ready;
+  }
+
+  /** Prepares a first delivery. */
+  async prepare(held: HeldParcel): Promise<void> {
+    const { parcel } = held;
+    const known = parcel.quick ? [] : await this.#lookUp(parcel.tasks);
+    for (const _ of known) this.#context.held.settle(held);
+    const unfinished = parcel.tasks.filter((task) => !known.includes(task.id));
+    await Promise.all(unfinished.map((task) => this.#prepareTask(held, task)));
+    this.#ready.pump();
+  }
+
+  /** Prepares a delivery of a message that was delivered before and never answered. */
+  async prepareSuspect(held: HeldParcel, queue: string): Promise<void> {
+    const { parcel } = held;
+    const known = await this.#lookUp(parcel.tasks);
+    for (const id of known) {
+      await dropFailure(this.#context, id);
+      this.#context.held.settle(held);
+    }
+    const [head, ...rest] = parcel.tasks;
+    const tail = rest.filter((task) => !known.includes(task.id));
+    if (!(await publishSingly(this.#context, parcel, queue, tail))) {
+      handBackLater(this.#context, held);
+      return;
+    }
+    for (const _ of tail) this.#context.held.settle(held);
+    if (head !== undefined && !known.includes(head.id)) await this.runSuspect(held, head);
+  }
+
+  /** Runs a task in a process of its own, which is on record first; again if it `died` of it. */
+  async runSuspect(held: HeldParcel, task: ParcelTask, died = false): Promise<void> {
+    const struck = await strike(this.#context, task, died);
+    if (struck.kind === 'settled') {
+      this.#context.held.settle(held);
+      return;
+    }
+    const suspect = { failureRevision: struck.revision, strikes: struck.strikes };
+    if (struck.kind === 'poison') {
+      const error = { name: 'KilledItsWorker', message: struck.why, stack: '' };
+      await failTask(this.#context, held, task, { error, output: '', final: true, ...suspect });
+      return;
+    }
+    await this.#prepareTask(held, task, suspect);
+    this.#ready.pump();
+  }
+
+  /** Which of the tasks have a result. */
+  async #lookUp(tasks: readonly ParcelTask[]): Promise<TaskId[]> {
+    const found = await Promise.all(
+      tasks.map((task) => this.#context.project.results.read(task.id)),
+    );
+    return tasks.filter((_, at) => found[at]?.present === true).map((task) => task.id);
+  }
+
+  /** Gathers what the task needs and puts it into the schedule. */
+  async #prepareTask(held: HeldParcel, task: ParcelTask, suspect?: Work['suspect']): Promise<void> {
+    const read = await this.#readInputs(task);
+    const missing = read.find((each) => each.kind === 'missing');
+    if (missing !== undefined) {
+      await this.#reportMissing(held, task, missing, suspect);
+      return;
+    }
+    const inputs = read.flatMap((each) => (each.kind === 'there' ? [each.bytes] : []));
+    try {
+      const args = await this.#argumentsOf(task);
+      const file = await this.#code.file(held.parcel.code);
+      const runnable = { id: task.id, arguments: args, inputs };
+      this.#ready.add({ held, task, runnable, file, suspect, alone: false });
+    } catch (error) {
+      if (!isJugqError(error, 'VALUE_CORRUPT')) throw error;
+      // What the planner stored for it is gone, and no retry brings it back.
+      const { code: name, message } = error;
+      const failure = { error: { name, message, stack: '' }, output: '', final: true };
+      const failureRevision = suspect?.failureRevision ?? task.failureExpects;
+      await failTask(this.#context, held, task, {
+        ...failure,
+        failureRevision,
+        strikes: suspect?.strikes ?? 0,
+      });
+    }
+  }
+
+  async #readInputs(task: ParcelTask): Promise<Input[]> {
+    return Promise.all(task.inputs.map((each) => this.#context.inputs.read(each, task.expects)));
+  }
+
+  /**
+   * A dependency is not there: a marker on its key tells the dispatcher, which has it computed again and then comes
+   * back to this task.
+   */
+  async #reportMissing(
+    held: HeldParcel,
+    task: ParcelTask,
+    missing: Extract<Input, { kind: 'missing' }>,
+    suspect: Work['suspect'],
+  ): Promise<void> {
+    const { results } = this.#context.project;
+    this.#context.trace({ kind: 'input-missing', task: task.id, input: missing.id });
+    const own = await results.readFromLeader(task.id);
+    if (own?.present !== true && !missing.marked) {
+      const outcome = await results.mark(missing.id, missing.revision);
+      // Refused: somebody wrote there meanwhile, so it is worth another look.
+      if (outcome.kind === 'refused') {
+        await this.#prepareTask(held, task, suspect);
+        return;
+      }
+    }
+    this.#context.held.settle(held);
+  }
+
+  async #argumentsOf(task: ParcelTask): Promise<Uint8Array> {
+    if (task.arguments instanceof Uint8Array) return task.arguments;
+    const { blob }: BlobReference = task.arguments;
+    const bytes = await this.#context.project.blobs.get(blob);
+    if (bytes !== undefined) return bytes;
+    throw new JugqError('VALUE_CORRUPT', `the large arguments of ${task.id} are gone: plan again`);
+  }
+}

@@ -1,0 +1,40 @@
+/** What the parts of a reign share: what is known, whom to tell, and what ends it. */
+import type { OpenProject } from '../broker/project.ts';
+import type { ResultEntry } from '../broker/results.ts';
+import type { DispatchEvent, DispatchState } from '../core/dispatch.ts';
+import { JugqError } from '../core/errors.ts';
+import type { Trace } from './trace.ts';
+
+export interface ReignContext {
+  readonly project: OpenProject;
+  readonly state: DispatchState;
+  readonly trace: Trace;
+  /** Takes in what happened; it is decided on with all else that one turn of the event loop brings. */
+  readonly tell: (event: DispatchEvent) => void;
+  /** Owns a promise: what fails leaves knowledge in doubt, so the reign ends and a new one reads everything again. */
+  readonly guard: (doing: Promise<unknown>) => void;
+  readonly isOver: () => boolean;
+  /** Writes the records of runs that have changed. */
+  readonly writeRecords: () => void;
+  /** Compares the ledger with the queue before long. */
+  readonly sweepSoon: () => void;
+}
+
+/** The last entry of a result's key, as the dispatcher is told of it. */
+export function resultEvent(entry: ResultEntry): DispatchEvent {
+  const { id, revision, present, facts } = entry;
+  return {
+    kind: 'result',
+    id,
+    revision,
+    present,
+    ...(facts === undefined ? {} : { ms: facts.ms }),
+  };
+}
+
+/** Whether the server holds something that cannot be read here: it concerns one plan or message, not the reign. */
+export function isUnreadable(error: unknown): error is JugqError {
+  return error instanceof JugqError && unreadable.has(error.code);
+}
+
+const unreadable: ReadonlySet<string> = new Set(['VALUE_CORRUPT', 'FORMAT_UNKNOWN']);
