@@ -9,6 +9,8 @@
 /// <reference types="node" preserve="true" />
 export { task } from '../core/task.ts';
 export type { Arg, Task, TaskFunction, TaskOptions, Value } from '../core/task.ts';
+export { context } from '../core/context.ts';
+export type { TaskContext } from '../core/context.ts';
 export { barrier, cached, compound, value } from '../core/planning.ts';
 export type { CompoundOptions } from '../core/planning.ts';
 export { hashKey } from '../core/canonical.ts';

@@ -215,6 +215,8 @@ function formatStatus(status: Status): string {
       ? 'silent: killed, asleep or cut off'
       : `${running.toString()} of ${worker.threads.toString()} threads busy`;
     parts.push(`worker ${worker.id}  ${doing}  queues ${worker.queues.join(', ')}`);
+    for (const { task, fraction, note = '' } of worker.progress ?? [])
+      parts.push(`  ${task}  ${Math.round(fraction * 100).toString()} %  ${note}`.trimEnd());
   }
   for (const note of status.notes) parts.push(colors.yellow(`! ${note}`));
   return parts.join('\n');

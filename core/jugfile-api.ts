@@ -6,12 +6,13 @@
  */
 import { hashKey } from './canonical.ts';
 import { isJugqError, JugqError } from './errors.ts';
+import { context } from './context.ts';
 import { barrier, cached, compound, value } from './planning.ts';
 import { task } from './task.ts';
 
 export const jugfileApiSymbol = Symbol.for('jugq');
 
-const api = { task, value, barrier, cached, compound, hashKey, isJugqError, JugqError };
+const api = { task, context, value, barrier, cached, compound, hashKey, isJugqError, JugqError };
 
 /** What a jugfile may import from `jugq`. */
 export const jugfileApiNames: readonly string[] = Object.keys(api);

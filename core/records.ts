@@ -121,6 +121,14 @@ export interface DifferingResult {
 /** Longest time between an attempt that failed and the next, ms. */
 export const retryMsMax = 90_000;
 
+/** How far a task says that it has come. */
+export interface TaskProgress {
+  readonly task: TaskId;
+  /** From 0 to 1. */
+  readonly fraction: number;
+  readonly note?: string;
+}
+
 /** A worker, as it reports itself. */
 export interface WorkerRecord {
   readonly format: number;
@@ -133,6 +141,8 @@ export interface WorkerRecord {
   readonly startedAt: string;
   /** Tasks that run now, by function. */
   readonly running: Readonly<Record<string, number>>;
+  /** Of those running tasks that tell it. */
+  readonly progress?: readonly TaskProgress[];
   /** What keeps it from working, if anything does. */
   readonly note?: string;
 }

@@ -8,6 +8,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { inspect } from 'node:util';
 import { parseDuration } from './duration.ts';
+import type { TaskContext } from './context.ts';
 import { JugqError } from './errors.ts';
 import { isFunctionName, type TaskId } from './identifiers.ts';
 import type { Planner } from './planning.ts';
@@ -123,8 +124,11 @@ export interface Evaluation {
 
 /** The import that this asynchronous context belongs to. */
 export const currentEvaluation = new AsyncLocalStorage<Evaluation>();
-/** The id of the task that runs in this asynchronous context. */
-export const currentAttempt = new AsyncLocalStorage<{ readonly taskId: TaskId }>();
+/** The task that runs in this asynchronous context. */
+export const currentAttempt = new AsyncLocalStorage<{
+  readonly taskId: TaskId;
+  readonly context: () => TaskContext;
+}>();
 
 const definitionKey = Symbol.for('jugq.definition');
 

@@ -91,8 +91,7 @@ export class Batches {
     try {
       const outcomes = await runner.run(
         { file: first.file, functionName, tasks },
-        timeoutMs,
-        recalled.signal,
+        { tasks: works.map((each) => each.task.id), timeoutMs, recalled: recalled.signal },
       );
       works.forEach((work, at) => {
         const outcome = outcomes[at];

@@ -96,7 +96,7 @@ export class Preparation {
     try {
       const args = await this.#argumentsOf(task);
       const file = await this.#code.file(held.parcel.code);
-      const runnable = { id: task.id, arguments: args, inputs };
+      const runnable = { id: task.id, attempt: task.attempt, arguments: args, inputs };
       this.#ready.add({ held, task, runnable, file, suspect, alone: false });
     } catch (error) {
       if (!isJugqError(error, 'VALUE_CORRUPT')) throw error;

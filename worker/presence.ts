@@ -9,7 +9,7 @@ export interface PresenceOptions {
   readonly id: string;
   readonly threads: number;
   readonly queues: readonly string[];
-  readonly now: () => { running: Readonly<Record<string, number>>; note?: string };
+  readonly now: () => Pick<WorkerRecord, 'running' | 'progress' | 'note'>;
 }
 
 /** What runs changes too often to tell each change. */

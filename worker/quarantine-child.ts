@@ -1,11 +1,11 @@
 /** The entry of a child process that runs one suspect task at a time, away from everything else. */
 import { prepareForUserCode, runBatch } from './run-batch.ts';
 import type { Batch } from './task-protocol.ts';
-import { AskingEnd, type LinkAnswer } from './thread-link.ts';
+import { WorkerLink, type LinkReply } from './thread-link.ts';
 
-const link = new AskingEnd((question) => process.send?.(question));
-prepareForUserCode(link.read);
-process.on('message', (message: Batch | LinkAnswer) => {
+const link = new WorkerLink((message) => process.send?.(message));
+prepareForUserCode(link);
+process.on('message', (message: Batch | LinkReply) => {
   if ('kind' in message) link.take(message);
   else void runBatch(message).then((outcomes) => process.send?.(outcomes));
 });

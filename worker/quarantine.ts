@@ -6,23 +6,31 @@
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { recalledNow, RunnerDied, timedOut, type Runner } from './task-threads.ts';
+import {
+  graceFor,
+  recalledNow,
+  RunnerDied,
+  timedOut,
+  type BatchEnds,
+  type Runner,
+} from './task-threads.ts';
 import { threadFile } from './thread-file.ts';
-import { answerTo, type LinkQuestion, type ReadResults } from './thread-link.ts';
+import type { LinkHost, LinkMessage } from './thread-link.ts';
 import { unpackOutcomes, type Batch, type Outcome } from './task-protocol.ts';
 
 /** A runner with one child for each batch that runs at the same time; idle children are used again. */
-export function quarantine(read: ReadResults): Runner {
+export function quarantine(host: LinkHost): Runner {
   const idle: ChildProcess[] = [];
   const busy = new Set<ChildProcess>();
   let closing = false;
   return {
-    async run(batch, timeoutMs, recalled) {
-      const child = takeLiving(idle) ?? start(read);
+    async run(batch, ends) {
+      const child = takeLiving(idle) ?? start(host);
       busy.add(child);
       try {
-        const outcomes = await runIn(child, batch, timeoutMs, recalled);
+        const outcomes = await runIn(child, batch, { ...ends, host });
         idle.push(child);
         return outcomes;
       } catch (error) {
@@ -53,7 +61,7 @@ function takeLiving(idle: ChildProcess[]): ChildProcess | undefined {
   return undefined;
 }
 
-function start(read: ReadResults): ChildProcess {
+function start(host: LinkHost): ChildProcess {
   const child = fork(fileURLToPath(threadFile('quarantine-child')), {
     serialization: 'advanced',
     stdio: ['ignore', 2, 2, 'ipc'],
@@ -62,8 +70,8 @@ function start(read: ReadResults): ChildProcess {
   child.on('error', () => undefined);
   child.on('message', (message) => {
     if (message instanceof Uint8Array) return;
-    void answerTo(message as LinkQuestion, read).then((answer) => {
-      if (child.connected) child.send(answer);
+    host.take(message as LinkMessage, (reply) => {
+      if (child.connected) child.send(reply);
     });
   });
   return child;
@@ -72,9 +80,9 @@ function start(read: ReadResults): ChildProcess {
 async function runIn(
   child: ChildProcess,
   batch: Batch,
-  timeoutMs: number | undefined,
-  recalled: AbortSignal,
+  until: BatchEnds & { readonly host: LinkHost },
 ): Promise<Outcome[]> {
+  const { timeoutMs, recalled, tasks, host } = until;
   const settled = new AbortController();
   const ends = { signal: settled.signal };
   const died = once(child, 'exit', ends).then(([status, signal]: (number | string | null)[]) => {
@@ -83,12 +91,22 @@ async function runIn(
       : new RunnerDied('killed', `its process died of ${String(signal)}`);
   });
   const replied = outcomesOf(child, ends).then(unpackOutcomes);
-  const ended = once(recalled, 'abort', ends).then(() => {
+  const ended = once(recalled, 'abort', ends).then(async () => {
+    const death = recalledNow();
+    await graceFor(host, tasks, death.message);
     child.kill('SIGKILL');
-    throw recalledNow();
+    throw death;
   });
   const waits = [died, replied, ended];
-  if (timeoutMs !== undefined) waits.push(timeout(child, timeoutMs, settled.signal));
+  if (timeoutMs !== undefined) {
+    const late = delay(timeoutMs, undefined, ends).then(async () => {
+      const death = timedOut(timeoutMs);
+      await graceFor(host, tasks, death.message);
+      child.kill('SIGKILL');
+      throw death;
+    });
+    waits.push(late);
+  }
   try {
     child.send(batch);
     return await Promise.race(waits);
@@ -108,16 +126,4 @@ async function outcomesOf(
     const [message] = (await once(child, 'message', ends)) as unknown[];
     if (message instanceof Uint8Array) return message;
   }
-}
-
-function timeout(child: ChildProcess, timeoutMs: number, signal: AbortSignal): Promise<Outcome[]> {
-  return new Promise((_resolve, reject) => {
-    const timer = setTimeout(() => {
-      child.kill('SIGKILL');
-      reject(timedOut(timeoutMs));
-    }, timeoutMs);
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer);
-    });
-  });
 }

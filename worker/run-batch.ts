@@ -1,7 +1,7 @@
 /** Runs the user's functions, in whatever thread or process this module is loaded into: one batch at a time. */
 import { hash } from 'node:crypto';
 import { decodeArguments, decodeValue, encodeValue } from '../core/codec.ts';
-import { JugqError } from '../core/errors.ts';
+import { invariant, JugqError } from '../core/errors.ts';
 import type { TaskId } from '../core/identifiers.ts';
 import { installJugfileApi } from '../core/jugfile-api.ts';
 import type { TaskError } from '../core/records.ts';
@@ -15,7 +15,8 @@ import {
   type Outcome,
   type RunnableTask,
 } from './task-protocol.ts';
-import type { ReadResults } from './thread-link.ts';
+import { openContext, type OpenContext } from './task-context.ts';
+import type { WorkerLink } from './thread-link.ts';
 import { captureOutput, markLines, type OutputTail } from './user-output.ts';
 
 /** The attempt that the asynchronous context belongs to, as this module keeps it. */
@@ -28,17 +29,15 @@ interface Attempt {
 }
 
 const bundles = new Map<string, BundleImport>();
-let read: ReadResults = () =>
-  Promise.reject(new JugqError('BUG', 'there is no link to the worker'));
+let link: WorkerLink | undefined;
 const attempts = new WeakMap<object, Attempt>();
 
 /**
  * Prepares the thread or process: before any bundle is imported.
  *
- * @param link - asks the worker for results that a jugfile wants while it is imported
  */
-export function prepareForUserCode(link: ReadResults): void {
-  read = link;
+export function prepareForUserCode(toWorker: WorkerLink): void {
+  link = toWorker;
   process.setSourceMapsEnabled(true);
   installJugfileApi();
   captureOutput(() => {
@@ -73,7 +72,7 @@ async function runTask(batch: Batch, task: RunnableTask): Promise<Outcome> {
         : plainFunction(batch, reference),
     );
     const startedAt = performance.now();
-    const value = encodeValue(await callUser(definition, args, task.id, tail));
+    const value = encodeValue(await callUser(definition, args, task, tail));
     const ms = performance.now() - startedAt;
     return { kind: 'done', ms, value, digest: hash('sha256', value, 'hex').slice(0, 32) };
   } catch (error) {
@@ -97,7 +96,7 @@ function plainFunction(batch: Batch, name: unknown): unknown {
 async function findFunction(batch: Batch): Promise<Definition> {
   let bundle = bundles.get(batch.file);
   if (bundle === undefined) {
-    bundle = new BundleImport(batch.file, read);
+    bundle = new BundleImport(batch.file, linked().read);
     bundles.set(batch.file, bundle);
   }
   try {
@@ -122,10 +121,16 @@ function missing(batch: Batch, name: string): JugqError {
 function callUser(
   definition: Definition,
   args: unknown[],
-  taskId: TaskId,
+  task: RunnableTask,
   tail: OutputTail,
 ): Promise<unknown> {
-  return new Promise((resolve, reject) => {
+  const taskId = task.id;
+  let opened: OpenContext | undefined;
+  const context = {
+    taskId,
+    context: () => (opened ??= openContext(task, linked())).context,
+  };
+  const called = new Promise<unknown>((resolve, reject) => {
     const attempt: Attempt = {
       taskId,
       tail,
@@ -136,7 +141,6 @@ function callUser(
       },
     };
     const { run } = definition;
-    const context = { taskId };
     attempts.set(context, attempt);
     currentAttempt.run(context, () => {
       void new Promise((settle) => {
@@ -147,6 +151,12 @@ function callUser(
       }, attempt.fail);
     });
   });
+  return called.finally(() => opened?.close());
+}
+
+function linked(): WorkerLink {
+  invariant(link, 'the thread was prepared');
+  return link;
 }
 
 function attemptNow(): Attempt | undefined {

@@ -16,6 +16,8 @@ export interface Batch {
 /** A task with all that it needs. */
 export interface RunnableTask {
   readonly id: TaskId;
+  /** 1 for the first try. */
+  readonly attempt: number;
   /** CBOR of the arguments. */
   readonly arguments: Uint8Array;
   /** CBOR of the dependencies' results, in the order of the references in the arguments. */
@@ -34,13 +36,13 @@ export type Outcome =
 
 /** Tasks as one buffer. */
 export function packTasks(tasks: readonly RunnableTask[]): Uint8Array {
-  return pack(tasks.map((task) => [task.id, task.arguments, task.inputs]));
+  return pack(tasks.map((task) => [task.id, task.attempt, task.arguments, task.inputs]));
 }
 
 /** The tasks in a buffer; their bytes are views of it. */
 export function unpackTasks(bytes: Uint8Array): RunnableTask[] {
-  const tasks = unpack(bytes, 'a batch of tasks') as [TaskId, Uint8Array, Uint8Array[]][];
-  return tasks.map(([id, args, inputs]) => ({ id, arguments: args, inputs }));
+  const tasks = unpack(bytes, 'a batch of tasks') as [TaskId, number, Uint8Array, Uint8Array[]][];
+  return tasks.map(([id, attempt, args, inputs]) => ({ id, attempt, arguments: args, inputs }));
 }
 
 /** Outcomes as one buffer. */

@@ -1,8 +1,10 @@
 /** The threads of a worker that run tasks. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import type { TaskId } from '../core/identifiers.ts';
 import { Piscina } from 'piscina';
 import { threadFile } from './thread-file.ts';
-import { answerLink, type ReadResults } from './thread-link.ts';
+import { acceptLink, type LinkHost } from './thread-link.ts';
 import { unpackOutcomes, type Batch, type Outcome } from './task-protocol.ts';
 
 /** A batch that ended without outcomes, because its thread or process did. */
@@ -17,13 +19,18 @@ export class RunnerDied extends Error {
   }
 }
 
+/** What ends a batch before its time. */
+export interface BatchEnds {
+  readonly tasks: readonly TaskId[];
+  readonly timeoutMs: number | undefined;
+  /** Aborted when nobody wants the tasks any more. */
+  readonly recalled: AbortSignal;
+}
+
 /** Something that runs batches. */
 export interface Runner {
-  /**
-   * @param recalled - ends the batch
-   * @throws RunnerDied
-   */
-  run(batch: Batch, timeoutMs: number | undefined, recalled: AbortSignal): Promise<Outcome[]>;
+  /** @throws RunnerDied */
+  run(batch: Batch, ends: BatchEnds): Promise<Outcome[]>;
   /** Ends whatever runs. */
   close(): Promise<void>;
 }
@@ -31,9 +38,9 @@ export interface Runner {
 /**
  * Threads for at most `threads` batches at a time.
  *
- * @param read - answers what jugfiles ask while they are imported
+ * @param host - answers what user code asks, and tells it when to end
  */
-export function taskThreads(threads: number, read: ReadResults): Runner {
+export function taskThreads(threads: number, host: LinkHost): Runner {
   const pool = new Piscina({
     filename: fileURLToPath(threadFile('task-thread')),
     name: 'runBatch',
@@ -43,17 +50,17 @@ export function taskThreads(threads: number, read: ReadResults): Runner {
     atomics: 'disabled',
   });
   pool.on('message', (offer: unknown) => {
-    answerLink(offer, read);
+    acceptLink(offer, host);
   });
   let closing = false;
   // Deaths of threads reach whoever waits for the batch.
   pool.on('error', () => undefined);
   return {
-    run: (batch, timeoutMs, recalled) =>
-      runIn(pool, batch, { timeoutMs, recalled, isClosing: () => closing }),
-    close: () => {
+    run: (batch, ends) => runIn(pool, batch, { ...ends, host, isClosing: () => closing }),
+    close: async () => {
       closing = true;
-      return pool.destroy();
+      await graceFor(host, host.listening, 'its worker ends');
+      await pool.destroy();
     },
   };
 }
@@ -61,40 +68,53 @@ export function taskThreads(threads: number, read: ReadResults): Runner {
 async function runIn(
   pool: Piscina,
   batch: Batch,
-  ends: {
-    readonly timeoutMs: number | undefined;
-    readonly recalled: AbortSignal;
-    readonly isClosing: () => boolean;
-  },
+  ends: BatchEnds & { readonly host: LinkHost; readonly isClosing: () => boolean },
 ): Promise<Outcome[]> {
-  const { timeoutMs, recalled, isClosing } = ends;
+  const { timeoutMs, recalled, isClosing, host, tasks: ids } = ends;
   const abort = new AbortController();
-  let timedOutMs: number | undefined;
+  let ended: RunnerDied | undefined;
+  const end = (death: RunnerDied): void => {
+    ended ??= death;
+    void graceFor(host, ids, death.message).then(() => {
+      abort.abort();
+    });
+  };
   const timer =
     timeoutMs === undefined
       ? undefined
       : setTimeout(() => {
-          timedOutMs = timeoutMs;
-          abort.abort();
+          end(timedOut(timeoutMs));
         }, timeoutMs);
   recalled.addEventListener('abort', () => {
-    abort.abort();
+    end(recalledNow());
   });
   try {
     // A view is cloned with all of the buffer behind it, which may be far larger: it crosses as a buffer of its own.
     const tasks = new Uint8Array(batch.tasks);
     const options = { transferList: [tasks.buffer], signal: abort.signal };
-    return unpackOutcomes((await pool.run({ ...batch, tasks }, options)) as Uint8Array);
+    const outcomes = unpackOutcomes((await pool.run({ ...batch, tasks }, options)) as Uint8Array);
+    // Whatever it gave in its last moment came too late.
+    if (ended !== undefined) throw ended;
+    return outcomes;
   } catch (error) {
-    if (timedOutMs === undefined && recalled.aborted) throw recalledNow();
-    throw asDeath(error, timedOutMs, isClosing());
+    throw ended ?? asDeath(error, isClosing());
   } finally {
     clearTimeout(timer);
   }
 }
 
-function asDeath(error: unknown, timeoutMs: number | undefined, closing: boolean): unknown {
-  if (timeoutMs !== undefined) return timedOut(timeoutMs);
+/** What listens is given a moment to end by itself. */
+export async function graceFor(
+  host: LinkHost,
+  tasks: readonly TaskId[],
+  reason: string,
+): Promise<void> {
+  if (host.end(tasks, reason)) await delay(graceMs);
+}
+
+const graceMs = 2000;
+
+function asDeath(error: unknown, closing: boolean): unknown {
   if (!(error instanceof Error)) return error;
   if ((error as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY') {
     return new RunnerDied('memory', 'it ran out of memory');

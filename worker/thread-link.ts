@@ -1,82 +1,168 @@
-/** How user code in a thread or child process of a worker asks that worker for results. */
+/**
+ * The link between user code in a thread or child process and its worker, beside the batches: results that a jugfile
+ * wants while it is imported, how far a task has come, and the word that a task is to end.
+ */
 import { MessageChannel, parentPort, type MessagePort } from 'node:worker_threads';
 import { invariant } from '../core/errors.ts';
 import type { TaskId } from '../core/identifiers.ts';
+import type { TaskProgress } from '../core/records.ts';
 
 /** The CBOR of each result, undefined where there is none. */
 export type ReadResults = (ids: readonly TaskId[]) => Promise<(Uint8Array | undefined)[]>;
 
-export interface LinkQuestion {
-  readonly kind: 'read';
-  readonly question: number;
-  readonly ids: readonly TaskId[];
+/** What a thread tells and asks. */
+export type LinkMessage =
+  | { readonly kind: 'read'; readonly question: number; readonly ids: readonly TaskId[] }
+  /** The task wants to be told when it is to end. */
+  | { readonly kind: 'watch'; readonly task: TaskId }
+  | { readonly kind: 'unwatch'; readonly task: TaskId }
+  | ({ readonly kind: 'progress' } & TaskProgress);
+
+/** What a thread is told. */
+export type LinkReply =
+  | {
+      readonly kind: 'values';
+      readonly question: number;
+      readonly values: readonly (Uint8Array | undefined)[];
+    }
+  | { readonly kind: 'end'; readonly task: TaskId; readonly reason: string };
+
+/** The end of the link where user code runs. */
+export class WorkerLink {
+  readonly #send: (message: LinkMessage) => void;
+  readonly #questions = new Map<number, (values: (Uint8Array | undefined)[]) => void>();
+  readonly #watched = new Map<TaskId, (reason: string) => void>();
+  #asked = 0;
+
+  constructor(send: (message: LinkMessage) => void) {
+    this.#send = send;
+  }
+
+  readonly read: ReadResults = (ids) => {
+    const question = ++this.#asked;
+    this.#send({ kind: 'read', question, ids });
+    return new Promise((resolve) => this.#questions.set(question, resolve));
+  };
+
+  /** Calls back once if the task is to end before `unwatch`. */
+  watch(task: TaskId, onEnd: (reason: string) => void): void {
+    this.#watched.set(task, onEnd);
+    this.#send({ kind: 'watch', task });
+  }
+
+  unwatch(task: TaskId): void {
+    if (this.#watched.delete(task)) this.#send({ kind: 'unwatch', task });
+  }
+
+  tellProgress(progress: TaskProgress): void {
+    this.#send({ kind: 'progress', ...progress });
+  }
+
+  take(reply: LinkReply): void {
+    if (reply.kind === 'values') {
+      this.#questions.get(reply.question)?.([...reply.values]);
+      this.#questions.delete(reply.question);
+    } else {
+      this.#watched.get(reply.task)?.(reply.reason);
+    }
+  }
 }
 
-export interface LinkAnswer {
-  readonly kind: 'values';
-  readonly question: number;
-  readonly values: readonly (Uint8Array | undefined)[];
+/** The end of all links of a worker. */
+export class LinkHost {
+  readonly #read: ReadResults;
+  readonly #watched = new Map<TaskId, (reply: LinkReply) => void>();
+  readonly #progress = new Map<TaskId, TaskProgress>();
+
+  constructor(read: ReadResults) {
+    this.#read = read;
+  }
+
+  /** How far those tasks have come that say it. */
+  get progress(): TaskProgress[] {
+    return [...this.#progress.values()];
+  }
+
+  /** Takes a message of a thread that `send` reaches. */
+  take(message: LinkMessage, send: (reply: LinkReply) => void): void {
+    switch (message.kind) {
+      case 'read':
+        void this.#answer(message.question, message.ids).then(send);
+        break;
+      case 'watch':
+        this.#watched.set(message.task, send);
+        break;
+      case 'unwatch':
+        this.#watched.delete(message.task);
+        this.#progress.delete(message.task);
+        break;
+      case 'progress': {
+        const { kind: _, ...progress } = message;
+        this.#progress.set(message.task, progress);
+      }
+    }
+  }
+
+  /**
+   * Tells tasks that they are to end.
+   *
+   * @returns whether any of them listens, and so deserves a moment to do it
+   */
+  end(tasks: readonly TaskId[], reason: string): boolean {
+    let listens = false;
+    for (const task of tasks) {
+      this.#progress.delete(task);
+      const send = this.#watched.get(task);
+      if (send === undefined) continue;
+      this.#watched.delete(task);
+      send({ kind: 'end', task, reason });
+      listens = true;
+    }
+    return listens;
+  }
+
+  /** All tasks that listen. */
+  get listening(): TaskId[] {
+    return [...this.#watched.keys()];
+  }
+
+  /** What cannot be read is not there: the thread finds a task that needs it unable to run. */
+  async #answer(question: number, ids: readonly TaskId[]): Promise<LinkReply> {
+    const none = ids.map(() => undefined);
+    const values = await this.#read(ids).catch(() => none);
+    return { kind: 'values', question, values };
+  }
 }
 
-/** What a thread sends when it begins: its end of the link is kept, the other is for its worker. */
+/** What a thread sends when it begins: one end of the link. */
 interface LinkOffer {
   readonly link: MessagePort;
 }
 
-/** Asks over whatever carries messages. */
-export class AskingEnd {
-  readonly #send: (question: LinkQuestion) => void;
-  readonly #open = new Map<number, (answer: LinkAnswer) => void>();
-  #asked = 0;
-
-  constructor(send: (question: LinkQuestion) => void) {
-    this.#send = send;
-  }
-
-  readonly read: ReadResults = async (ids) => {
-    const question = ++this.#asked;
-    this.#send({ kind: 'read', question, ids });
-    const answer = await new Promise<LinkAnswer>((resolve) => this.#open.set(question, resolve));
-    return [...answer.values];
-  };
-
-  take(answer: LinkAnswer): void {
-    this.#open.get(answer.question)?.(answer);
-    this.#open.delete(answer.question);
-  }
-}
-
 /** The link of this thread to its worker. */
-export function linkToWorker(): ReadResults {
+export function linkToWorker(): WorkerLink {
   invariant(parentPort !== null, 'tasks run in a thread');
   const { port1, port2 } = new MessageChannel();
-  const end = new AskingEnd((question) => {
-    port1.postMessage(question);
+  const link = new WorkerLink((message) => {
+    port1.postMessage(message);
   });
-  port1.on('message', (answer: LinkAnswer) => {
-    end.take(answer);
+  port1.on('message', (reply: LinkReply) => {
+    link.take(reply);
   });
   // The pool decides how long the thread lives.
   port1.unref();
   const offer: LinkOffer = { link: port2 };
   parentPort.postMessage(offer, [port2]);
-  return end.read;
+  return link;
 }
 
-/** Answers a thread that has offered a link. */
-export function answerLink(offer: unknown, read: ReadResults): void {
+/** Takes the end that a thread has offered. */
+export function acceptLink(offer: unknown, host: LinkHost): void {
   const { link } = offer as LinkOffer;
-  link.on('message', (question: LinkQuestion) => {
-    void answerTo(question, read).then((answer) => {
-      link.postMessage(answer);
+  link.on('message', (message: LinkMessage) => {
+    host.take(message, (reply) => {
+      link.postMessage(reply);
     });
   });
   link.unref();
-}
-
-/** What cannot be read is not there: the thread finds a task that needs it unable to run. */
-export async function answerTo(question: LinkQuestion, read: ReadResults): Promise<LinkAnswer> {
-  const none = question.ids.map(() => undefined);
-  const values = await read(question.ids).catch(() => none);
-  return { kind: 'values', question: question.question, values };
 }

@@ -9,6 +9,7 @@ import { Puller, type Delivery, type Pulse } from '../broker/pull.ts';
 import { hearRecalls, type RecalledMessage, type RecallKind } from '../broker/recall.ts';
 import { JugqError } from '../core/errors.ts';
 import { decodeParcel, type Parcel } from '../core/parcel.ts';
+import type { WorkerRecord } from '../core/records.ts';
 import { Batches } from './batches.ts';
 import { CodeFiles } from './code-files.ts';
 import { HeldParcels } from './held-parcels.ts';
@@ -19,6 +20,7 @@ import { quarantine } from './quarantine.ts';
 import { resultStore } from './result-store.ts';
 import { Schedule } from './schedule.ts';
 import { taskThreads, type Runner } from './task-threads.ts';
+import { LinkHost } from './thread-link.ts';
 import type { Trace } from './trace.ts';
 import { handBackFailed, type WorkerContext } from './worker-context.ts';
 
@@ -59,6 +61,7 @@ export class WorkerDaemon {
   readonly #context: WorkerContext;
   readonly #preparation: Preparation;
   readonly #batches: Batches;
+  readonly #links: LinkHost;
   readonly #recalls: { stop(): void };
   readonly #timer: NodeJS.Timeout;
   #parcelMs: number | undefined;
@@ -70,9 +73,9 @@ export class WorkerDaemon {
     const { project, threads, queues, ackWaitMs, trace } = options;
     this.#options = options;
     this.#schedule = new Schedule(threads);
-    const { read } = resultStore(project, options.id);
-    this.#threads = taskThreads(threads, read);
-    this.#suspects = quarantine(read);
+    this.#links = new LinkHost(resultStore(project, options.id).read);
+    this.#threads = taskThreads(threads, this.#links);
+    this.#suspects = quarantine(this.#links);
     this.#held = new HeldParcels({
       ackWaitMs,
       beat: options.beat,
@@ -299,11 +302,18 @@ export class WorkerDaemon {
     this.#options.trace(reason === undefined ? { kind: 'recovered' } : { kind: 'trouble', reason });
   }
 
-  #report(): { running: Record<string, number>; note?: string } {
+  #report(): Pick<WorkerRecord, 'running' | 'progress' | 'note'> {
     const running = Object.fromEntries([...this.#batches.running].filter(([, count]) => count > 0));
-    return this.#trouble === undefined ? { running } : { running, note: this.#trouble };
+    const progress = this.#links.progress.slice(0, progressMax);
+    return {
+      running,
+      ...(progress.length === 0 ? {} : { progress }),
+      ...(this.#trouble === undefined ? {} : { note: this.#trouble }),
+    };
   }
 }
 
+/** A record is for people to look at, and far smaller than a message. */
+const progressMax = 20;
 const farewellMs = 2000;
 const drainFullMs = 10_000;
