@@ -111,3 +111,50 @@ export interface Status {
 export interface WorkerStatus extends WorkerRecord {
   readonly silent: boolean;
 }
+
+/** What the results of a function take up. */
+export interface FunctionUse {
+  readonly results: number;
+  /** Of the values in the bucket of the results; a large one has its blob instead. */
+  readonly bytes: number;
+  readonly blobs: number;
+  readonly blobBytes: number;
+}
+
+/** What a project keeps on the server. */
+export interface DiskUse {
+  readonly project: string;
+  /** By function, sorted by name. */
+  readonly functions: Readonly<Record<string, FunctionUse>>;
+  /** Arguments too large to travel in a message. */
+  readonly arguments: ObjectsUse;
+  /** Blobs that are neither arguments nor the result of a task. */
+  readonly unreferenced: ObjectsUse;
+  readonly plans: ObjectsUse;
+  readonly code: ObjectsUse;
+  /** Of everything, with the headers and keys. */
+  readonly bytes: number;
+}
+
+/** Objects of a store. */
+export interface ObjectsUse {
+  readonly objects: number;
+  readonly bytes: number;
+}
+
+/** What a clean-up removed, or would remove. */
+export interface CleanUp {
+  /** Why nothing was removed; absent: it was done. */
+  readonly spared?: string;
+  readonly results: number;
+  /** Of these results by function, sorted by name. */
+  readonly functions: Readonly<Record<string, ObjectsUse>>;
+  readonly failures: number;
+  readonly plans: number;
+  readonly bundles: number;
+  readonly blobs: number;
+  /** Of values, blobs, plans and bundles together. */
+  readonly bytes: number;
+  /** The runs whose plans were kept. */
+  readonly kept: readonly string[];
+}
