@@ -6,13 +6,14 @@ import type { Value } from '../core/task.ts';
 import { checkLoaded } from './check-jugfile.ts';
 import { describeTask } from './describe-task.ts';
 import { findTask } from './find-task.ts';
-import type { Check, TaskDescription } from './library-types.ts';
+import type { Check, Status, TaskDescription } from './library-types.ts';
 import { decodeExport, resolveResults, tasksIn } from './find-result.ts';
 import { newestArguments } from './get-result.ts';
 import { loadJugfile } from './load-jugfile.ts';
 import { openSession, type Session } from './session.ts';
 import { loadSettings } from './settings.ts';
 import type { SettingFlags } from './settings-table.ts';
+import { readStatus } from './show-status.ts';
 import { submitRun } from './submit-run.ts';
 import { watchRun } from './watch-run.ts';
 
@@ -50,6 +51,21 @@ export interface RunEnd {
   readonly blocked: number;
 }
 
+export interface StatusOptions {
+  /** Of this jugfile's tasks, which evaluates it; default: of the active runs, else of the newest. */
+  readonly jugfile?: string;
+  /** What the jugfile gets; default: the arguments of its newest run. */
+  readonly args?: readonly string[];
+  /** Of this run, by the beginning of its id. */
+  readonly run?: string;
+  /** Of all runs. */
+  readonly all?: boolean;
+  /** How long tasks took: reads the heads of all results. */
+  readonly times?: boolean;
+  /** How many results other code made: reads the heads of all results. */
+  readonly stale?: boolean;
+}
+
 /** An open project. */
 export interface Jug {
   /**
@@ -70,6 +86,12 @@ export interface Jug {
   result<T>(x: T): Promise<Value<T>>;
   /** Whether every task in a structure has a result. */
   isFinished(x: unknown): Promise<boolean>;
+  /**
+   * How things stand.
+   *
+   * @throws JugqError `UNKNOWN_RUN`, `AMBIGUOUS_ID`; with a jugfile as planning does
+   */
+  status(options?: StatusOptions): Promise<Status>;
   /** How far the tasks of a jugfile are; without arguments it gets those of its newest run. */
   check(jugfile: string, options?: { readonly args?: readonly string[] }): Promise<Check>;
   /**
@@ -136,6 +158,12 @@ class OpenJug implements Jug {
     const { results } = this.#session.project;
     const found = await Promise.all([...tasksIn(x)].map((id) => results.read(id)));
     return found.every((each) => each?.present === true);
+  }
+
+  async status(options: StatusOptions = {}): Promise<Status> {
+    const { jugfile, run, args = [], all = false, times = false, stale = false } = options;
+    const context = { stderr: process.stderr, interrupted: new AbortController().signal };
+    return readStatus(this.#session, { jugfile, run, args, all, times, stale, context });
   }
 
   async check(

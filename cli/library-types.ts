@@ -1,5 +1,5 @@
 /** What the library answers programs with: kept apart, so that no type of the NATS client reaches a user's compiler. */
-import type { CountedState, Counts } from '../core/records.ts';
+import type { CountedState, Counts, RunState, WorkerRecord } from '../core/records.ts';
 
 /** How far the tasks of a jugfile are. */
 export interface Check {
@@ -74,4 +74,87 @@ export interface DependencyDescription {
   readonly dependencies?: readonly DependencyDescription[];
   /** How many further dependencies are left out. */
   readonly more: number;
+}
+
+/** Tasks by state; `stale` where it was asked for: finished ones whose result other code made. */
+export type StatusCounts = Readonly<Counts> & { readonly stale?: number };
+
+/** How long the tasks of a function took, over all its results. */
+export interface FunctionTimes {
+  readonly results: number;
+  readonly meanMs: number;
+  readonly p95Ms: number;
+  readonly totalMs: number;
+}
+
+/** How the tasks of a project's runs, or of a jugfile, stand. */
+export interface Status {
+  readonly project: string;
+  readonly totals: StatusCounts;
+  /** By function, sorted by name. */
+  readonly functions: Readonly<Record<string, StatusCounts>>;
+  /** Only where they were asked for. */
+  readonly times?: Readonly<Record<string, FunctionTimes>>;
+  readonly runs: readonly {
+    readonly id: string;
+    readonly state: RunState;
+    readonly jugfile: string;
+    readonly plannedAt: string;
+    readonly note?: string;
+  }[];
+  readonly workers: readonly WorkerStatus[];
+  /** Why nothing moves, as far as that can be told. */
+  readonly notes: readonly string[];
+}
+
+/** A worker, and whether it has not been heard of for a while: killed, asleep or cut off. */
+export interface WorkerStatus extends WorkerRecord {
+  readonly silent: boolean;
+}
+
+/** What the results of a function take up. */
+export interface FunctionUse {
+  readonly results: number;
+  /** Of the values in the bucket of the results; a large one has its blob instead. */
+  readonly bytes: number;
+  readonly blobs: number;
+  readonly blobBytes: number;
+}
+
+/** What a project keeps on the server. */
+export interface DiskUse {
+  readonly project: string;
+  /** By function, sorted by name. */
+  readonly functions: Readonly<Record<string, FunctionUse>>;
+  /** Arguments too large to travel in a message. */
+  readonly arguments: ObjectsUse;
+  /** Blobs that are neither arguments nor the result of a task. */
+  readonly unreferenced: ObjectsUse;
+  readonly plans: ObjectsUse;
+  readonly code: ObjectsUse;
+  /** Of everything, with the headers and keys. */
+  readonly bytes: number;
+}
+
+/** Objects of a store. */
+export interface ObjectsUse {
+  readonly objects: number;
+  readonly bytes: number;
+}
+
+/** What a clean-up removed, or would remove. */
+export interface CleanUp {
+  /** Why nothing was removed; absent: it was done. */
+  readonly spared?: string;
+  readonly results: number;
+  /** Of these results by function, sorted by name. */
+  readonly functions: Readonly<Record<string, ObjectsUse>>;
+  readonly failures: number;
+  readonly plans: number;
+  readonly bundles: number;
+  readonly blobs: number;
+  /** Of values, blobs, plans and bundles together. */
+  readonly bytes: number;
+  /** The runs whose plans were kept. */
+  readonly kept: readonly string[];
 }

@@ -17,12 +17,23 @@ export { hashKey } from '../core/canonical.ts';
 export { isJugqError, JugqError } from '../core/errors.ts';
 export type { ErrorCode } from '../core/errors.ts';
 export { connect } from './connect.ts';
-export type { ConnectOptions, Jug, PlanOptions, PlannedRun, RunEnd } from './connect.ts';
+export type {
+  ConnectOptions,
+  Jug,
+  PlanOptions,
+  PlannedRun,
+  RunEnd,
+  StatusOptions,
+} from './connect.ts';
 export type {
   Check,
   DependencyDescription,
   FailureDescription,
+  FunctionTimes,
   ResultDescription,
+  Status,
+  StatusCounts,
   TaskDescription,
+  WorkerStatus,
 } from './library-types.ts';
 export type { Counts } from '../core/records.ts';

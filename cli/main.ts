@@ -12,8 +12,10 @@ import { JugqError, type ErrorCode } from '../core/errors.ts';
 import { JugqCommand, type CommandContext } from './commands/base.ts';
 import { CancelCommand } from './commands/cancel-command.ts';
 import { CheckCommand } from './commands/check-command.ts';
+import { CleanupCommand } from './commands/cleanup-command.ts';
 import { CountCommand } from './commands/count-command.ts';
 import { DescribeCommand } from './commands/describe-command.ts';
+import { DuCommand } from './commands/du-command.ts';
 import { GetCommand } from './commands/get-command.ts';
 import { PlanCommand } from './commands/plan-command.ts';
 import { RunCommand } from './commands/run-command.ts';
@@ -71,6 +73,8 @@ const commands = [
   DescribeCommand,
   WaitCommand,
   CancelCommand,
+  DuCommand,
+  CleanupCommand,
 ];
 
 /** Runs a command line and gives its exit status; never throws. */

@@ -1,11 +1,9 @@
-/** `jugq status`: from the runs' records, the workers' records and the lease; no scan of results. */
-import { ulid } from 'ulid';
-import colors from 'picocolors';
+/** `jugq status`: from the records of runs and workers; only `--times` and `--stale` read the heads of all results. */
 import { createLogUpdate } from 'log-update';
 import { findShortages } from '../broker/room.ts';
-import { readWorkers, type SeenWorker } from '../broker/worker-records.ts';
-import type { RunId } from '../core/identifiers.ts';
 import { describeDifferences, readDifferences } from '../broker/differences.ts';
+import { readWorkers } from '../broker/worker-records.ts';
+import type { Graph } from '../core/graph.ts';
 import {
   addCounts,
   countedStates,
@@ -14,83 +12,106 @@ import {
   type Counts,
   type RunRecord,
 } from '../core/records.ts';
-import { countsByFunction } from '../core/run-outlook.ts';
+import { checkLoaded } from './check-jugfile.ts';
 import type { CommandContext } from './commands/base.ts';
-import { loadJugfile } from './load-jugfile.ts';
-import { newestArguments } from './get-result.ts';
+import { formatShort, formatStatus } from './format-status.ts';
+import type { Status, WorkerStatus } from './library-types.ts';
 import { loneliness, lonelyQueues } from './lonely-queues.ts';
+import { lookAtJugfile } from './look-at-jugfile.ts';
 import { allRuns, findRun, isActive } from './runs.ts';
 import type { Session } from './session.ts';
-import { survey } from './submit-run.ts';
-import { formatTable } from './table.ts';
+import { writeStatusPage } from './status-page.ts';
+import { scanResults, type ScanFound } from './status-scan.ts';
+import { readPlan } from './stored-plans.ts';
 
 export interface StatusRequest {
   readonly jugfile: string | undefined;
   readonly args: readonly string[];
   readonly run: string | undefined;
   readonly all: boolean;
+  readonly times: boolean;
+  readonly stale: boolean;
   readonly watch: boolean;
   readonly json: boolean;
+  readonly short: boolean;
+  /** Whether the exit status says if everything is finished. */
+  readonly exitCode: boolean;
+  /** File for a page, instead of text. */
+  readonly html: string | undefined;
   readonly context: CommandContext;
 }
 
-/** The whole answer: what `--json` prints. */
-export interface Status {
-  readonly project: string;
-  readonly totals: Counts;
-  readonly functions: Readonly<Record<string, Counts>>;
-  readonly runs: readonly {
-    readonly id: string;
-    readonly state: string;
-    readonly jugfile: string;
-    readonly plannedAt: string;
-    readonly note?: string;
-  }[];
-  readonly workers: readonly SeenWorker[];
-  /** Why nothing moves, as far as that can be told. */
-  readonly notes: readonly string[];
-}
+/** What is to be read. */
+export type StatusQuestion = Pick<
+  StatusRequest,
+  'jugfile' | 'args' | 'run' | 'all' | 'times' | 'stale'
+> & { readonly context: Pick<CommandContext, 'stderr' | 'interrupted'> };
 
 const watchEveryMs = 1000;
 
 /** Prints the status once or again and again. */
 export async function showStatus(session: Session, request: StatusRequest): Promise<number> {
-  const { context, json } = request;
-  const { stdout } = context;
-  if (!request.watch) {
-    const status = await readStatus(session, request);
-    stdout.write(`${json ? JSON.stringify(status) : formatStatus(status)}\n`);
-    return 0;
-  }
-  const live = !json && stdout.isTTY === true;
-  const display = live ? createLogUpdate(stdout) : undefined;
-  while (!context.interrupted.aborted) {
-    const status = await readStatus(session, request);
-    if (display !== undefined) display(formatStatus(status));
-    else stdout.write(`${json ? JSON.stringify(status) : formatStatus(status)}\n`);
+  const { context, watch } = request;
+  const show = shower(request);
+  let status = await readStatus(session, request);
+  await show.take(status);
+  if (watch && request.html !== undefined) context.stderr.write(`writing ${request.html}\n`);
+  while (watch && !context.interrupted.aborted) {
     await pause(watchEveryMs, context.interrupted);
+    status = await readStatus(session, request);
+    await show.take(status);
   }
-  display?.done();
-  return 0;
+  show.end();
+  return request.exitCode && !isAllFinished(status) ? 1 : 0;
+}
+
+interface Shower {
+  take(status: Status): Promise<void> | void;
+  end(): void;
+}
+
+/** Where a status goes: a page, a line of JSON, a display that is painted again, or text. */
+function shower({ context, html, json, short, watch }: StatusRequest): Shower {
+  const { stdout, cwd } = context;
+  const end = (): void => undefined;
+  if (html !== undefined) return { take: (status) => writeStatusPage(html, cwd, status), end };
+  const text = json ? JSON.stringify : short ? formatShort : formatStatus;
+  if (!watch || json || stdout.isTTY !== true)
+    return { take: (status) => void stdout.write(`${text(status)}\n`), end };
+  const display = createLogUpdate(stdout);
+  return {
+    take: (status) => display(text(status)),
+    end: () => {
+      display.done();
+    },
+  };
+}
+
+/** Whether every task that is shown has a result, and no run can still declare more. */
+function isAllFinished({ totals, runs }: Status): boolean {
+  const others = countedStates.filter((state) => state !== 'finished');
+  const isOpen = runs.some(({ state }) => state === 'planning' || state === 'parked');
+  return others.every((state) => totals[state] === 0) && !isOpen;
 }
 
 /** How things stand now. */
-export async function readStatus(
-  session: Session,
-  request: Pick<StatusRequest, 'jugfile' | 'args' | 'run' | 'all' | 'context'>,
-): Promise<Status> {
+export async function readStatus(session: Session, request: StatusQuestion): Promise<Status> {
   const { project } = session;
   const [records, workers] = await Promise.all([allRuns(project), readWorkers(project)]);
   const runs = await chooseRuns(session, request, records);
-  const functions =
+  const own =
     request.jugfile === undefined
-      ? sumFunctions(runs)
+      ? undefined
       : await surveyJugfile(session, request, request.jugfile);
-  const withRunning = addRunning(functions, workers);
+  const functions = addRunning(own?.functions ?? sumFunctions(runs), workers);
+  const found = await scanned(session, request, {
+    functions: Object.keys(functions),
+    graphs: () => (own === undefined ? graphsOf(session, runs) : Promise.resolve([own.graph])),
+  });
   return {
     project: project.names.project,
-    totals: addCounts(Object.values(withRunning)),
-    functions: withRunning,
+    ...withStale(functions, found?.stale),
+    ...(found?.times === undefined ? {} : { times: found.times }),
     runs: runs.map(({ id, state, jugfile, plannedAt, note }) => ({
       id,
       state,
@@ -101,6 +122,36 @@ export async function readStatus(
     workers,
     notes: [...(await explain(session, runs, workers)), ...(await warnings(session))],
   };
+}
+
+/** Only what is asked for costs a scan. */
+async function scanned(
+  session: Session,
+  { times, stale }: StatusQuestion,
+  of: { readonly functions: readonly string[]; readonly graphs: () => Promise<readonly Graph[]> },
+): Promise<Partial<ScanFound> | undefined> {
+  if (!times && !stale) return undefined;
+  const staleIn = stale ? await of.graphs() : undefined;
+  const found = await scanResults(session.project, { functions: of.functions, times, staleIn });
+  return { ...(times ? { times: found.times } : {}), ...(stale ? { stale: found.stale } : {}) };
+}
+
+async function graphsOf(session: Session, runs: readonly RunRecord[]): Promise<Graph[]> {
+  const plans = await Promise.all(runs.map((each) => readPlan(session.project, each)));
+  return plans.flatMap((each) => each?.plan.graph ?? []);
+}
+
+function withStale(
+  functions: Readonly<Record<string, Counts>>,
+  stale: Readonly<Record<string, number>> | undefined,
+): Pick<Status, 'totals' | 'functions'> {
+  const totals = addCounts(Object.values(functions));
+  if (stale === undefined) return { totals, functions };
+  const all = Object.values(stale).reduce((sum, each) => sum + each, 0);
+  const each = Object.entries(functions).map(
+    ([name, counts]) => [name, { ...counts, stale: stale[name] ?? 0 }] as const,
+  );
+  return { totals: { ...totals, stale: all }, functions: Object.fromEntries(each) };
 }
 
 async function chooseRuns(
@@ -128,38 +179,27 @@ function sumFunctions(runs: readonly RunRecord[]): Record<string, Counts> {
       sums[name] = addCounts([sums[name] ?? noCounts(), counts]);
     }
   }
-  return Object.fromEntries(Object.entries(sums).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return sums;
 }
 
 async function surveyJugfile(
   session: Session,
-  request: Pick<StatusRequest, 'args' | 'context'>,
+  { args, context }: Pick<StatusQuestion, 'args' | 'context'>,
   jugfile: string,
-): Promise<Record<string, Counts>> {
-  const { stderr, interrupted } = request.context;
-  const loaded = await loadJugfile(jugfile, {
-    cwd: session.cwd,
-    args: request.args.length > 0 ? request.args : await newestArguments(session, jugfile),
-    external: session.settings.external,
-    store: session.store,
-    onWarning: () => undefined,
-    onProgress: (tasks) => stderr.write(`planning: ${tasks.toString()} tasks so far\n`),
-    signal: interrupted,
-  });
-  const { progress } = await survey(session.project, loaded, {
-    id: ulid() as RunId,
-    keepFailed: true,
-  });
-  return countsByFunction(progress);
+): Promise<{ readonly functions: Record<string, Counts>; readonly graph: Graph }> {
+  const loaded = await lookAtJugfile(session, { jugfile, args }, context);
+  const { functions } = await checkLoaded(session.project, loaded);
+  return { functions, graph: loaded.graph };
 }
 
-/** What runs was counted as ready. */
+/** What runs was counted as ready; rows are sorted by name. */
 function addRunning(
   functions: Readonly<Record<string, Counts>>,
-  workers: readonly SeenWorker[],
+  workers: readonly WorkerStatus[],
 ): Record<string, Counts> {
   const all: Record<string, Counts> = {};
-  for (const [name, counts] of Object.entries(functions)) {
+  const sorted = Object.entries(functions).sort(([a], [b]) => (a < b ? -1 : 1));
+  for (const [name, counts] of sorted) {
     const reported = workers.reduce((sum, each) => sum + runningIn(each, name), 0);
     const running = Math.min(reported, counts.ready);
     all[name] = { ...counts, running, ready: counts.ready - running };
@@ -168,14 +208,14 @@ function addRunning(
 }
 
 /** What a silent worker said last is not what it does now. */
-function runningIn(worker: SeenWorker, name: string): number {
+function runningIn(worker: WorkerStatus, name: string): number {
   return worker.silent ? 0 : (worker.running[name] ?? 0);
 }
 
 async function explain(
   session: Session,
   runs: readonly RunRecord[],
-  workers: readonly SeenWorker[],
+  workers: readonly WorkerStatus[],
 ): Promise<string[]> {
   const living = workers.filter((each) => !each.silent);
   const notes = [...runs, ...living].flatMap((each) =>
@@ -192,34 +232,6 @@ async function explain(
 async function warnings({ project }: Session): Promise<string[]> {
   const differences = describeDifferences(await readDifferences(project));
   return differences === undefined ? [] : [differences];
-}
-
-function formatStatus(status: Status): string {
-  const rows = Object.entries(status.functions).map(([name, counts]) => [
-    name,
-    ...countedStates.map((state) => counts[state]),
-  ]);
-  const totals = ['total', ...countedStates.map((state) => status.totals[state])];
-  const parts = [
-    formatTable(['function', ...countedStates], rows.length > 1 ? [...rows, totals] : rows),
-  ];
-  for (const run of status.runs)
-    parts.push(`run ${run.id}  ${run.state}  ${run.jugfile}  planned ${run.plannedAt}`);
-  if (status.runs.length === 0)
-    parts.push(
-      `project ${status.project} has no runs yet: plan a jugfile with jugq plan, or jugq run it`,
-    );
-  for (const worker of status.workers) {
-    const running = Object.values(worker.running).reduce((sum, each) => sum + each, 0);
-    const doing = worker.silent
-      ? 'silent: killed, asleep or cut off'
-      : `${running.toString()} of ${worker.threads.toString()} threads busy`;
-    parts.push(`worker ${worker.id}  ${doing}  queues ${worker.queues.join(', ')}`);
-    for (const { task, fraction, note = '' } of worker.progress ?? [])
-      parts.push(`  ${task}  ${Math.round(fraction * 100).toString()} %  ${note}`.trimEnd());
-  }
-  for (const note of status.notes) parts.push(colors.yellow(`! ${note}`));
-  return parts.join('\n');
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

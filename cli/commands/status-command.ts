@@ -8,11 +8,14 @@ export class StatusCommand extends JugqCommand {
     category: 'Looking',
     description: 'how many tasks of each function are failed, waiting, ready, running and finished',
     details:
-      'Of the active runs, else of the newest; with a jugfile, of its tasks, which evaluates it. Says who works, who dispatches, and what keeps a run from moving.',
+      'Of the active runs, else of the newest; with a jugfile, of its tasks, which evaluates it. Says who works, and what keeps a run from moving. Answers from the records of the runs, however many tasks they have; only --times and --stale read the heads of all results.',
     examples: [
       ['The active runs', '$0 status'],
       ['A jugfile', '$0 status jugfile.ts'],
       ['And again every second', '$0 status --watch'],
+      ['One line, and exit status 1 unless all is finished', '$0 status --short --exit-code'],
+      ['How long tasks took', '$0 status --times'],
+      ['A page that a browser keeps up to date', '$0 status --watch --html status.html'],
     ],
   });
 
@@ -20,6 +23,19 @@ export class StatusCommand extends JugqCommand {
   run = Option.String('--run', { description: 'this run, by the beginning of its id' });
   all = Option.Boolean('--all', false, { description: 'all runs, over or not' });
   watch = Option.Boolean('--watch', false, { description: 'again every second until interrupted' });
+  times = Option.Boolean('--times', false, {
+    description: 'mean, 95th percentile and total of the durations of each function',
+  });
+  stale = Option.Boolean('--stale', false, {
+    description: 'count the results that other code made than is planned now',
+  });
+  short = Option.Boolean('--short', false, { description: 'one line' });
+  exitCode = Option.Boolean('--exit-code', false, {
+    description: 'exit status 1 unless everything is finished',
+  });
+  html = Option.String('--html', {
+    description: 'write a page to this file instead; with --watch, again and again',
+  });
   json = Option.Boolean('--json', false, {
     description: 'one JSON document; with --watch, one a line',
   });
@@ -33,6 +49,11 @@ export class StatusCommand extends JugqCommand {
         args,
         run: this.run,
         all: this.all,
+        times: this.times,
+        stale: this.stale,
+        short: this.short,
+        exitCode: this.exitCode,
+        html: this.html,
         watch: this.watch,
         json: this.json,
         context: this.context,

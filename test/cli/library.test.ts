@@ -65,6 +65,28 @@ test.serial('check: how far a jugfile is, before and after its run', async (t) =
   t.like(await program(user, look), { done: true, totals: { finished: 3 } });
 });
 
+test.serial('status: counts, runs, and times where they are asked for', async (t) => {
+  await using user = await projectOn(server, 'parameters');
+  const { run } = await user.json<{ run: string }>('run', '--json', 'jugfile.ts', '2');
+  const seen = await program(
+    user,
+    `const jug = await connect();
+     const { totals, runs, times } = await jug.status();
+     const more = await jug.status({ jugfile: 'jugfile.ts', args: ['5'], times: true, stale: true });
+     console.log(JSON.stringify({ totals, runs, times, more }));
+     await jug.close();`,
+  );
+  t.like(seen, {
+    totals: { finished: 3 },
+    runs: [{ id: run, state: 'finished' }],
+    more: {
+      totals: { finished: 2, ready: 3, waiting: 1, stale: 0 },
+      times: { square: { results: 2 } },
+    },
+  });
+  t.false('times' in (seen as object));
+});
+
 test.serial('describe: a task of a jugfile, its id, or the beginning of that', async (t) => {
   await using user = await projectOn(server, 'parameters');
   await user.run('run', 'jugfile.ts', '2');

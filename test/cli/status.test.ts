@@ -1,5 +1,10 @@
 /** `jugq status` as a user types it, for people and for programs. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import test from 'ava';
+import { statusPage } from '../../cli/status-page.ts';
+import { timesOf } from '../../cli/status-scan.ts';
+import { noCounts } from '../../core/records.ts';
 import { eventually } from '../kit/eventually.ts';
 import { executions, projectOn } from '../kit/jugfiles.ts';
 import { startServer, type TestServer } from '../kit/servers.ts';
@@ -192,3 +197,106 @@ test.serial(
     t.deepEqual(all.totals, { ...none, finished: 32 });
   },
 );
+
+test.serial('--short and --exit-code: one line; 1 until all is finished, then 0', async (t) => {
+  await using user = await projectOn(server, 'stages');
+  const empty = await user.run('status', '--short', '--exit-code');
+  t.is(empty.stdout, '0 tasks finished\n');
+  t.is(empty.status, 0);
+  await user.run('plan', 'jugfile.ts');
+  const planned = await user.run('status', '--short', '--exit-code');
+  t.is(planned.stdout, '0 of 32 tasks finished, 24 waiting, 8 ready\n');
+  t.is(planned.status, 1);
+  t.is((await user.run('status')).status, 0);
+  await user.run('worker', '--exit-when-done');
+  const done = await user.run('status', '--short', '--exit-code');
+  t.is(done.stdout, '32 tasks finished\n');
+  t.is(done.status, 0);
+});
+
+test.serial('--times: results, mean, 95th percentile and total of each function', async (t) => {
+  await using user = await projectOn(server, 'stages');
+  await user.run('run', 'jugfile.ts');
+  type Times = Record<string, { results: number; meanMs: number; p95Ms: number; totalMs: number }>;
+  const { times } = await user.json<{ times: Times }>('status', '--times', '--json');
+  t.deepEqual(
+    Object.entries(times).map(([name, { results }]) => [name, results]),
+    [
+      ['double', 8],
+      ['plus1', 8],
+      ['sum2', 16],
+    ],
+  );
+  for (const { results, meanMs, p95Ms, totalMs } of Object.values(times)) {
+    t.true(totalMs >= p95Ms && p95Ms >= 0);
+    t.true(Math.abs(meanMs * results - totalMs) < 1e-6);
+  }
+  const { stdout } = await user.run('status', '--times');
+  t.regex(stdout, /^function +results +mean +p95 +total time\ndouble +8 +\d/m);
+});
+
+test.serial('--stale: results that older code of a function made', async (t) => {
+  await using user = await projectOn(server, 'nothing');
+  const jugfile = (body: string): string =>
+    `import { task } from 'jugq';
+     const one = task(function one(x: number) { ${body} });
+     const two = task(function two(x: number) { return x; });
+     export const all = [1, 2, 3].map((x) => two(one(x)));`;
+  await user.write('jugfile.ts', jugfile('return x;'));
+  await user.run('run', 'jugfile.ts');
+  const fresh = await user.json<Status>('status', '--stale', '--json');
+  t.like(fresh, { totals: { finished: 6, stale: 0 } });
+  await user.write('jugfile.ts', jugfile('return 1 * x;'));
+  const mended = await user.json<Status>('status', '--stale', '--json', 'jugfile.ts');
+  t.like(mended.functions, { one: { stale: 3 }, two: { stale: 0 } });
+  await user.run('plan', 'jugfile.ts');
+  const { stdout } = await user.run('status', '--stale');
+  t.regex(stdout, /^function +failed +blocked +waiting +ready +running +finished +stale\n/);
+  t.regex(stdout, /^total +0 +0 +0 +0 +0 +6 +3$/m);
+});
+
+test.serial('--html: a page that loads itself again, rewritten with --watch', async (t) => {
+  await using user = await projectOn(server, 'keep-going', { JUGQ_PROJECT: 'paged' });
+  const { status, stdout, stderr } = await user.run('status', '--html', 'page.html');
+  t.is(status, 0, stderr);
+  t.is(stdout, '');
+  const page = (): Promise<string> => readFile(join(user.path, 'page.html'), 'utf8');
+  t.regex(await page(), /<meta http-equiv="refresh" content="2">/);
+  t.regex(await page(), /No tasks yet/);
+  const watching = user.start('status', '--watch', '--html', 'page.html');
+  await watching.printed('writing page.html');
+  await user.run('run', 'jugfile.ts');
+  await eventually('the page to show the end', async () =>
+    (await page()).includes('<title>paged: 14 of 20 tasks finished, 3 failed, 3 blocked</title>'),
+  );
+  t.regex(await page(), /<tr class="function"><td>plus1<\/td><td>0<\/td><td>3<\/td>/);
+  watching.process.kill('SIGINT');
+  t.is((await watching.finished).status, 0);
+  const nowhere = await user.run('status', '--html', 'no/such/folder/page.html');
+  t.is(nowhere.status, 2);
+  t.regex(nowhere.stderr, /^error: cannot write no\/such\/folder\/page\.html: /);
+});
+
+test('a page shows names and notes as they are, and never as HTML', (t) => {
+  const note = 'room for "<script>alert(1)</script>" & more';
+  const page = statusPage(
+    {
+      project: 'p',
+      totals: { ...noCounts(), ready: 2 },
+      functions: { f: { ...noCounts(), ready: 2 } },
+      runs: [],
+      workers: [],
+      notes: [note],
+    },
+    new Date(0),
+  );
+  t.true(page.includes('room for &quot;&lt;script&gt;alert(1)&lt;/script&gt;&quot; &amp; more'));
+  t.true(page.includes('<time>1970-01-01T00:00:00.000Z</time>'));
+});
+
+test('times: mean, nearest-rank 95th percentile and total', (t) => {
+  t.deepEqual(timesOf([]), { results: 0, meanMs: 0, p95Ms: 0, totalMs: 0 });
+  t.deepEqual(timesOf([7]), { results: 1, meanMs: 7, p95Ms: 7, totalMs: 7 });
+  const hundred = Array.from({ length: 100 }, (_, at) => 100 - at);
+  t.deepEqual(timesOf(hundred), { results: 100, meanMs: 50.5, p95Ms: 95, totalMs: 5050 });
+});

@@ -1,0 +1,36 @@
+import { Command, Option } from 'clipanion';
+import { JugqCommand } from './base.ts';
+
+/** `jugq cleanup`: what nothing refers to goes. */
+export class CleanupCommand extends JugqCommand {
+  static override paths = [['cleanup']];
+  static override usage = Command.Usage({
+    category: 'Tidying',
+    description: 'remove results that no kept run refers to, with old plans, bundles and blobs',
+    details:
+      'Kept are the results of all active runs, of the newest run of each jugfile with its arguments, and of the runs that --keep names. Of a jugfile that is given what it declares now counts instead of its newest run. What a jugfile computed by cached() stays unless --target hits it. Blobs and chunks that nothing refers to go after an hour. While a run is being planned nothing is removed: exit status 1. With --target only results of the tasks that match go, and nothing else.',
+    examples: [
+      ['See what would go', '$0 cleanup --dry-run'],
+      ['Clean up', '$0 cleanup'],
+      ['By what the jugfile declares now, without planning it', '$0 cleanup jugfile.ts'],
+      ['Keep the results of two more runs', '$0 cleanup --keep 01KX --keep 01KY'],
+    ],
+  });
+
+  jugfiles = Option.Rest({ name: 'jugfile' });
+  keep = Option.Array('--keep', [], {
+    description: 'a run whose results stay, by the beginning of its id; may be repeated',
+  });
+  dryRun = Option.Boolean('--dry-run', false, {
+    description: 'remove nothing; tell what would go',
+  });
+  json = Option.Boolean('--json', false, { description: 'print one JSON document' });
+
+  override execute(): Promise<number> {
+    return this.withSession(async (session) => {
+      const { showCleanUp } = await import('../show-clean-up.ts');
+      const { jugfiles, keep, dryRun, json, context } = this;
+      return showCleanUp(session, { jugfiles, keep, target: undefined, dryRun, json, context });
+    });
+  }
+}

@@ -1,0 +1,203 @@
+/** `jugq du` and `jugq cleanup` as a user types them. */
+import { createHash } from 'node:crypto';
+import test from 'ava';
+import { connectBroker } from '../../broker/connection.ts';
+import { listObjects } from '../../broker/object-list.ts';
+import { closeProject, openProject } from '../../broker/project.ts';
+import { parseProject } from '../../core/identifiers.ts';
+import { encodeRecord, noCounts, recordFormat } from '../../core/records.ts';
+import { eventually } from '../kit/eventually.ts';
+import { executions, projectOn } from '../kit/jugfiles.ts';
+import { startServer, type TestServer } from '../kit/servers.ts';
+
+interface CleanUp {
+  readonly spared?: string;
+  readonly results: number;
+  readonly functions: Record<string, { objects: number; bytes: number }>;
+  readonly plans: number;
+  readonly bundles: number;
+  readonly blobs: number;
+  readonly failures: number;
+  readonly bytes: number;
+}
+interface Use {
+  readonly functions: Record<string, { results: number; blobs: number; blobBytes: number }>;
+  readonly arguments: { objects: number };
+  readonly plans: { objects: number };
+  readonly code: { objects: number };
+  readonly unreferenced: { objects: number };
+}
+
+let server: TestServer;
+
+test.before(async () => {
+  server = await startServer();
+});
+
+test.after.always(() => server[Symbol.asyncDispose]());
+
+const jugfile = (xs: readonly number[]): string =>
+  `import { task } from 'jugq';
+   const one = task(function one(x: number) { return x; });
+   const two = task(function two(x: number) { return x; });
+   const big = task(function big(x: number, pad: string) { return 'x'.repeat(2_000_000) + pad.length; });
+   export const all = [${xs.join(', ')}].map((x) => two(one(x)));
+   export const large = [${xs.join(', ')}].map((x) => big(x, 'p'.repeat(100_000)));`;
+
+test.serial('an empty project: nothing takes room, nothing goes', async (t) => {
+  await using user = await projectOn(server, 'nothing');
+  t.deepEqual((await user.json<Use>('du', '--json')).functions, {});
+  const { status, stdout } = await user.run('cleanup');
+  t.is(status, 0);
+  t.is(stdout, 'removed 0 results: 0 B freed\n');
+});
+
+test.serial(
+  'a task is removed from the jugfile and it is planned again: its results go',
+  async (t) => {
+    await using user = await projectOn(server, 'nothing');
+    await user.write('jugfile.ts', jugfile([1, 2, 3]));
+    await user.run('run', 'jugfile.ts');
+    const use = await user.json<Use>('du', '--json');
+    t.like(use.functions, { one: { results: 3, blobs: 0 }, big: { results: 3, blobs: 3 } });
+    t.true((use.functions['big']?.blobBytes ?? 0) > 6_000_000);
+    t.is(use.arguments.objects, 3);
+    t.is((await user.json<CleanUp>('cleanup', '--json')).results, 0);
+    await user.write('jugfile.ts', jugfile([1, 3]));
+    await user.run('plan', 'jugfile.ts');
+    const dry = await user.json<CleanUp>('cleanup', '--dry-run', '--json');
+    t.like(dry, { results: 3, plans: 1, bundles: 1, blobs: 1, failures: 0 });
+    const { status, stdout } = await user.run('cleanup');
+    t.is(status, 0);
+    t.regex(stdout, /^big +1 +\d+ B$/m);
+    t.regex(stdout, /^removed 3 results, 1 plan, 1 bundle, 1 blob: 2\.\d MB freed$/m);
+    const after = await user.json<Use>('du', '--json');
+    t.like(after.functions, {
+      one: { results: 2 },
+      two: { results: 2 },
+      big: { results: 2, blobs: 2 },
+    });
+    t.like(after, { plans: { objects: 1 }, code: { objects: 1 } });
+    const { executed } = await user.json<{ executed: number }>('run', '--json', 'jugfile.ts');
+    t.is(executed, 0);
+    await user.write('jugfile.ts', jugfile([1, 2, 3]));
+    const again = await user.json<{ executed: number }>('run', '--json', 'jugfile.ts');
+    t.is(again.executed, 3);
+  },
+);
+
+test.serial(
+  'with the jugfile: what it declares now counts, though it was not planned',
+  async (t) => {
+    await using user = await projectOn(server, 'nothing');
+    await user.write('jugfile.ts', jugfile([1, 2]));
+    await user.run('run', 'jugfile.ts');
+    await user.write('jugfile.ts', jugfile([2]));
+    const report = await user.json<CleanUp>('cleanup', '--json', 'jugfile.ts');
+    t.like(report, { results: 3, functions: { big: { objects: 1 }, one: { objects: 1 } } });
+  },
+);
+
+test.serial('runs with other arguments and runs that are named are kept', async (t) => {
+  await using user = await projectOn(server, 'parameters');
+  await user.run('run', 'jugfile.ts', '2');
+  await user.run('run', 'jugfile.ts', '4');
+  t.is((await user.json<CleanUp>('cleanup', '--json')).results, 0);
+  await user.write('other.ts', jugfile([7]));
+  const { run } = await user.json<{ run: string }>('run', '--json', 'other.ts');
+  await user.write('other.ts', jugfile([8]));
+  await user.run('run', 'other.ts');
+  t.is((await user.json<CleanUp>('cleanup', '--json', '--keep', run)).results, 0);
+  t.is((await user.json<CleanUp>('cleanup', '--json')).results, 3);
+  t.is((await user.run('check', 'jugfile.ts', '2')).status, 0);
+  t.is((await user.run('cleanup', '--keep', '01')).status, 2);
+});
+
+test.serial('while a worker runs: what the active run needs stays', async (t) => {
+  await using user = await projectOn(server, 'gated');
+  await user.run('plan', 'jugfile.ts');
+  const worker = user.start('worker', '-j2', '--exit-when-done');
+  await eventually('two tasks to run', async () => (await executions(user)).length === 2);
+  t.is((await user.json<CleanUp>('cleanup', '--json')).results, 0);
+  await user.write('open', '');
+  t.is((await worker.finished).status, 0);
+  t.is((await user.run('check', 'jugfile.ts')).status, 0);
+});
+
+test.serial(
+  'a run that waits at a barrier: results behind it, of an older run, stay',
+  async (t) => {
+    await using user = await projectOn(server, 'nothing');
+    const staged = (seed: number): string => `import { barrier, task, value } from 'jugq';
+    const one = task(function one(x: number) { return 0 * x; });
+    const two = task(function two(x: number) { return x; });
+    const first = one(${seed.toString()});
+    await barrier();
+    export const last = two(await value(first));`;
+    await user.write('jugfile.ts', staged(1));
+    await user.run('run', 'jugfile.ts');
+    await user.write('jugfile.ts', staged(2));
+    const { run } = await user.json<{ run: string }>('plan', '--json', 'jugfile.ts');
+    await user.run('cancel', run);
+    const report = await user.json<CleanUp>('cleanup', '--json');
+    t.is(report.results, 0);
+    await user.run('run', 'jugfile.ts');
+    t.like(await user.json<CleanUp>('cleanup', '--json'), {
+      results: 1,
+      functions: { one: { objects: 1 } },
+    });
+  },
+);
+
+test.serial('while a run is being planned nothing is removed: 1', async (t) => {
+  await using user = await projectOn(server, 'nothing', { JUGQ_PROJECT: 'planning' });
+  await user.write('jugfile.ts', jugfile([1, 2]));
+  await user.run('run', 'jugfile.ts');
+  await user.write('jugfile.ts', jugfile([1]));
+  await user.run('run', 'jugfile.ts');
+  const project = await open('planning');
+  const id = '01ZZZZZZZZZZZZZZZZZZZZZZZZ';
+  const record = {
+    ...{ format: recordFormat, id, state: 'planning', jugfile: 'new.ts', args: [], host: 'here' },
+    ...{
+      pid: 1,
+      plannedAt: new Date().toISOString(),
+      code: '',
+      basis: 0,
+      functions: { f: noCounts() },
+    },
+    ...{ fingerprints: {}, queues: {}, executed: 0, cached: 0, published: 0, epoch: 0, step: 0 },
+  };
+  await project.runs.put(id, encodeRecord(record));
+  const { status, stdout } = await user.run('cleanup');
+  t.is(status, 1);
+  t.regex(stdout, /^nothing removed: run 01Z+ of new\.ts is being planned on here/);
+  await project.runs.put(
+    id,
+    encodeRecord({ ...record, plannedAt: new Date(0).toISOString() } as typeof record),
+  );
+  t.is((await user.json<CleanUp>('cleanup', '--json')).results, 3);
+  await closeProject(project);
+});
+
+test.serial(
+  'blobs that nothing refers to stay for an hour: somebody may be about to',
+  async (t) => {
+    await using user = await projectOn(server, 'nothing', { JUGQ_PROJECT: 'loose' });
+    const project = await open('loose');
+    const bytes = Buffer.alloc(300_000, 7);
+    await project.blobs.put(`${createHash('sha256').update(bytes).digest('hex')}.x`, [bytes]);
+    t.is((await user.json<CleanUp>('cleanup', '--json')).blobs, 0);
+    t.is((await user.json<Use>('du', '--json')).unreferenced.objects, 1);
+    t.is((await listObjects(project, project.names.blobs)).length, 1);
+    await closeProject(project);
+  },
+);
+
+async function open(name: string): ReturnType<typeof openProject> {
+  const connection = await connectBroker(
+    { servers: [server.url], name, login: { kind: 'none' }, origins: { servers: '', login: '' } },
+    () => undefined,
+  );
+  return openProject(connection, { project: parseProject(name), replicas: 1 });
+}
