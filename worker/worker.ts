@@ -473,8 +473,9 @@ export class WorkerDaemon {
       for (const work of works) this.#schedule.add({ ...work, alone: true });
       return;
     }
-    if (death.kind === 'killed') {
-      this.#runSuspect(only.held, only.task, true).catch((again: unknown) => {
+    // A thread may end of what another task left in it: only in a process of its own is it this one's doing.
+    if (death.kind === 'killed' || (death.kind === 'exit' && only.suspect === undefined)) {
+      this.#runSuspect(only.held, only.task, death.kind === 'killed').catch((again: unknown) => {
         this.#noteTrouble(String(again));
         this.#held.handBack(only.held, retryDelayMs);
       });

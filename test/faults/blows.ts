@@ -66,7 +66,7 @@ async function strikeLinks(
   const part = pick(field, field.cast.all());
   if (part === undefined) return;
   field.note(`${doing} the links of ${part.name}`);
-  await Promise.all(part.proxies.map(act));
+  await Promise.all(part.proxies.map(async (proxy) => act(proxy)));
 }
 
 /** What processes say to the server at the points that matter; a process is struck right after it has said it. */
@@ -122,9 +122,10 @@ export const blows: readonly Blow[] = [
   {
     name: 'a worker is killed',
     weight: 5,
-    strike: async (field) => {
+    strike: (field) => {
       const part = pick(field, field.cast.workers);
       if (part !== undefined) kill(field, part);
+      return Promise.resolve();
     },
   },
   {
@@ -154,7 +155,10 @@ export const blows: readonly Blow[] = [
   {
     name: 'the planner is killed',
     weight: 2,
-    strike: async (field) => kill(field, field.cast.planner),
+    strike: (field) => {
+      kill(field, field.cast.planner);
+      return Promise.resolve();
+    },
   },
   {
     name: 'the planner stands still',

@@ -76,7 +76,8 @@ export async function runStorm(options: StormOptions): Promise<StormReport> {
     const record = new StormRecord(project);
     const struck = await weather(storm, record);
     const wrongs = struck.hang === undefined ? [] : [struck.hang];
-    const expected = expectedDigests(knotsOf(shape, seed, tasks), ids);
+    const knots = knotsOf(shape, seed, tasks);
+    const expected = expectedDigests(knots, ids);
     if (wrongs.length === 0) wrongs.push(...(await judge(project, record, expected)));
     if (struck.status !== 0) wrongs.push(`the planner ended with ${String(struck.status)}`);
     record.stop();
@@ -89,7 +90,7 @@ export async function runStorm(options: StormOptions): Promise<StormReport> {
       executions: ran.length,
       hash: hashOf(expected),
       ms: performance.now() - startedAt,
-      recovered: recoveries(record, ran, ids),
+      recovered: recoveries(record, ran, ids, knots),
     };
   } finally {
     await closeProject(project);
@@ -132,7 +133,7 @@ async function weather(
     await delay(2 * random() * options.everyMs, undefined, { signal: over.signal }).catch(
       () => undefined,
     );
-    if (over.signal.aborted) break;
+    if (isOver(over.signal)) break;
     blows++;
     const blow = pickBlow(random, options.size);
     await blow.strike(field).catch((error: unknown) => {
@@ -144,6 +145,11 @@ async function weather(
   return { blows, status, hang };
 }
 
+/** Asked again after a wait: the signal may have come meanwhile. */
+function isOver(signal: AbortSignal): boolean {
+  return signal.aborted;
+}
+
 /** Waits for the end as long as results come; undefined when it has come. */
 async function watch(
   storm: Storm,
@@ -153,7 +159,7 @@ async function watch(
   let seen = record.changes;
   while (!over.aborted) {
     await delay(hangMs, undefined, { signal: over }).catch(() => undefined);
-    if (over.aborted) return undefined;
+    if (isOver(over)) return undefined;
     if (record.changes === seen) return describeHang(storm, record);
     seen = record.changes;
   }
