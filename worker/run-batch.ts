@@ -114,12 +114,23 @@ async function runTask(batch: Batch, task: RunnableTask): Promise<Outcome> {
     // Else its outcome might not get away from here.
     if (intrinsics.looksChanged()) tidy(batch.functionName);
     const value = encodeValue(result);
+    if (value.length > resultBytesMax) throw tooLarge(value.length);
     const ms = performance.now() - startedAt;
     return { kind: 'done', ms, value, digest: hash('sha256', value, 'hex').slice(0, 32) };
   } catch (error) {
     if (intrinsics.looksChanged()) tidy(batch.functionName);
     return { kind: 'failed', error: describe(error), output: tail.text };
   }
+}
+
+/** Larger ones take minutes to store and to read, and the memory of a worker several times over. */
+const resultBytesMax = 2 ** 30;
+
+function tooLarge(bytes: number): JugqError {
+  return new JugqError(
+    'VALUE_NOT_STORABLE',
+    `the result takes ${bytes.toString()} bytes, at most ${resultBytesMax.toString()} can be stored: split it, or write a file and return its path`,
+  );
 }
 
 function decodeInput(inputs: readonly Uint8Array[], at: number): unknown {
