@@ -17,7 +17,8 @@ import {
 } from 'nats';
 import { JugqError } from '../core/errors.ts';
 import { follow } from './follow.ts';
-import { isTransient, toJugqError } from './nats-errors.ts';
+import { toJugqError } from './nats-errors.ts';
+import { patiently } from './patience.ts';
 import { objectStream } from './topology.ts';
 
 const putTimeoutMs = 60_000;
@@ -136,18 +137,8 @@ export class Blobs {
     return state.subjects?.[subject] ?? 0;
   }
 
-  /** Asks until the server answers. */
-  async #patiently<T>(doing: string, ask: () => Promise<T>): Promise<T> {
-    for (;;) {
-      try {
-        return await ask();
-      } catch (error) {
-        if (!isTransient(error) || this.#connection.isClosed()) {
-          throw toJugqError(error, `${doing} ${this.#name}`);
-        }
-      }
-      await delay(retryMs);
-    }
+  #patiently<T>(doing: string, ask: () => Promise<T>): Promise<T> {
+    return patiently(this.#connection, `${doing} ${this.#name}`, ask, Infinity);
   }
 
   #chunkSubject(found: ObjectInfo): string {

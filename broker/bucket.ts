@@ -1,7 +1,9 @@
 /** A key-value bucket of small records: read with revisions, written by compare-and-set, followed. */
-import { headers, NatsError, type JetStreamManager, type NatsConnection } from 'nats';
+import { headers, type JetStreamManager, type NatsConnection } from 'nats';
+import { isJugqError } from '../core/errors.ts';
 import { follow, type FollowOptions, type Following } from './follow.ts';
 import { isNotFound, isWrongRevision, toJugqError } from './nats-errors.ts';
+import { patiently } from './patience.ts';
 import type { Publisher, PublishOutcome } from './publisher.ts';
 import { bucketStream, keySubject } from './topology.ts';
 
@@ -38,9 +40,11 @@ export class Bucket {
   /** The last entry of a key; undefined if it never had one. Asked of the stream's leader: never stale. */
   async get(key: string): Promise<Entry | undefined> {
     try {
-      const message = await this.#manager.streams.getMessage(bucketStream(this.name), {
-        last_by_subj: keySubject(this.name, key),
-      });
+      const message = await patiently(this.#connection, `reading ${key} of ${this.name}`, () =>
+        this.#manager.streams.getMessage(bucketStream(this.name), {
+          last_by_subj: keySubject(this.name, key),
+        }),
+      );
       return {
         key,
         revision: message.seq,
@@ -48,8 +52,8 @@ export class Bucket {
         value: isMarker(message.header) ? undefined : message.data,
       };
     } catch (error) {
-      if (error instanceof NatsError && isNotFound(error)) return undefined;
-      throw toJugqError(error, `reading ${key} of ${this.name}`);
+      if (isJugqError(error) && isNotFound(error.cause)) return undefined;
+      throw error;
     }
   }
 

@@ -1,8 +1,10 @@
 /** The work queue, as the dispatcher uses it: publish, look at what is there, take a message back. */
-import { headers, type JetStreamManager, type NatsConnection } from 'nats';
+import { headers, NatsError, type JetStreamManager, type NatsConnection } from 'nats';
+import { isJugqError } from '../core/errors.ts';
 import type { TaskId } from '../core/identifiers.ts';
 import { decodeParcel, type Parcel } from '../core/parcel.ts';
-import { isNotFound, isSubjectOccupied, toJugqError } from './nats-errors.ts';
+import { clientCode, isNotFound, isSubjectOccupied } from './nats-errors.ts';
+import { patiently } from './patience.ts';
 import type { Publisher, PublishOutcome } from './publisher.ts';
 import { taskSubject, type Names } from './topology.ts';
 
@@ -18,6 +20,9 @@ export type QueueOutcome = 'accepted' | 'occupied' | 'full';
 /** A message whose subject is taken is refused by its own code only with this header; otherwise it looks like a full stream. */
 const expectHeader = 'Nats-Expected-Last-Subject-Sequence';
 const getTimeoutMs = 5000;
+/** Status codes of a direct get: the message is not there; and whatever else is no answer to the question. */
+const missing = 404;
+const unanswered = 408;
 
 export class Queue {
   readonly #names: Names;
@@ -56,48 +61,51 @@ export class Queue {
 
   /** Heads of all messages in the queue, delivered or not. */
   async list(): Promise<QueuedMessage[]> {
-    try {
-      const { state } = await this.#manager.streams.info(this.#names.tasks, {
-        subjects_filter: '>',
-      });
-      return Object.keys(state.subjects ?? {}).map((subject) => {
-        const [, , , queue = '', ...head] = subject.split('.');
-        return { queue, head: head.join('.') as TaskId };
-      });
-    } catch (error) {
-      throw toJugqError(error, 'reading the queue');
-    }
+    const { state } = await patiently(this.#connection, 'reading the queue', () =>
+      this.#manager.streams.info(this.#names.tasks, { subjects_filter: '>' }),
+    );
+    return Object.keys(state.subjects ?? {}).map((subject) => {
+      const [, , , queue = '', ...head] = subject.split('.');
+      return { queue, head: head.join('.') as TaskId };
+    });
   }
 
   /** The parcel of a queued message; undefined if it is not there any more. */
   async read(message: QueuedMessage): Promise<{ parcel: Parcel; sequence: number } | undefined> {
     const subject = taskSubject(this.#names, message.queue, message.head);
-    try {
-      const found = await this.#connection.request(
-        `$JS.API.DIRECT.GET.${this.#names.tasks}.${subject}`,
-        '',
-        {
-          timeout: getTimeoutMs,
-        },
-      );
-      if (found.headers?.code === 404) return undefined;
-      return {
-        parcel: decodeParcel(found.data),
-        sequence: Number(found.headers?.get('Nats-Sequence')),
-      };
-    } catch (error) {
-      throw toJugqError(error, `reading the queued ${message.head}`);
-    }
+    const found = await patiently(
+      this.#connection,
+      `reading the queued ${message.head}`,
+      async () => {
+        const answer = await this.#connection.request(
+          `$JS.API.DIRECT.GET.${this.#names.tasks}.${subject}`,
+          '',
+          { timeout: getTimeoutMs },
+        );
+        const code = answer.headers?.code ?? 0;
+        // Neither the message nor that it is not there: asked for again.
+        if (code >= unanswered) throw new NatsError('no answer', clientCode.NoResponders);
+        return code === missing ? undefined : answer;
+      },
+    );
+    if (found === undefined) return undefined;
+    return {
+      parcel: decodeParcel(found.data),
+      sequence: Number(found.headers?.get('Nats-Sequence')),
+    };
   }
 
   /** Removes a message; whoever holds it may still finish its tasks. */
   async withdraw(message: QueuedMessage): Promise<void> {
     const found = await this.read(message);
     if (found === undefined) return;
+    const { tasks } = this.#names;
     try {
-      await this.#manager.streams.deleteMessage(this.#names.tasks, found.sequence, false);
+      await patiently(this.#connection, `taking ${message.head} out of the queue`, () =>
+        this.#manager.streams.deleteMessage(tasks, found.sequence, false),
+      );
     } catch (error) {
-      if (!isNotFound(error)) throw toJugqError(error, `taking ${message.head} out of the queue`);
+      if (!isJugqError(error) || !isNotFound(error.cause)) throw error;
     }
   }
 }

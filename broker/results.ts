@@ -6,7 +6,14 @@
  * <digest>`. A result over the limit of a message is a blob, and its value the reference (`Jugq-Blob: 1`).
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { headers, type JetStreamManager, type Msg, type MsgHdrs, type NatsConnection } from 'nats';
+import {
+  headers,
+  type JetStreamManager,
+  type Msg,
+  type MsgHdrs,
+  type NatsConnection,
+  type StreamInfo,
+} from 'nats';
 import { idOf, TaskIndex, type Graph } from '../core/graph.ts';
 import { isFunctionName, type TaskId } from '../core/identifiers.ts';
 import type { BlobReference } from '../core/parcel.ts';
@@ -17,6 +24,7 @@ import type { Blobs } from './blobs.ts';
 import { isMarker } from './bucket.ts';
 import { follow, type Following } from './follow.ts';
 import { isNotFound, isTransient, toJugqError } from './nats-errors.ts';
+import { patiently } from './patience.ts';
 import type { Publisher, PublishOutcome } from './publisher.ts';
 import { bucketStream, keySubject } from './topology.ts';
 
@@ -249,8 +257,7 @@ export class Results {
 
   /** Revision of the last entry of all. */
   async lastRevision(): Promise<number> {
-    const { state } = await this.#manager.streams.info(this.#stream);
-    return state.last_seq;
+    return (await this.#information()).state.last_seq;
   }
 
   async #ask(
@@ -298,12 +305,14 @@ export class Results {
   }
 
   async #size(): Promise<{ messages: number; bytes: number; replicas: number }> {
-    try {
-      const { state, config } = await this.#manager.streams.info(this.#stream);
-      return { messages: state.messages, bytes: state.bytes, replicas: config.num_replicas };
-    } catch (error) {
-      throw toJugqError(error, `reading ${this.bucket}`);
-    }
+    const { state, config } = await this.#information();
+    return { messages: state.messages, bytes: state.bytes, replicas: config.num_replicas };
+  }
+
+  #information(): Promise<StreamInfo> {
+    return patiently(this.#connection, `reading ${this.bucket}`, () =>
+      this.#manager.streams.info(this.#stream),
+    );
   }
 
   async #request(subject: string, id: TaskId, body = ''): Promise<Msg> {

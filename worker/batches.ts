@@ -14,7 +14,7 @@ export interface BatchWishes {
   /** What a whole parcel of a task's function takes, judged by one of its tasks. */
   readonly onParcelMs: (ms: number) => void;
   /** A task has killed its process: it is tried again in one of its own. */
-  readonly rerunSuspect: (held: HeldParcel, task: ParcelTask) => Promise<void>;
+  readonly rerunSuspect: (held: HeldParcel, task: ParcelTask, died: boolean) => Promise<void>;
 }
 
 export class Batches {
@@ -138,8 +138,10 @@ export class Batches {
       for (const work of works) this.#schedule.add({ ...work, alone: true });
       return;
     }
-    if (death.kind === 'killed') {
-      this.#wishes.rerunSuspect(only.held, only.task).catch((again: unknown) => {
+    // A thread may end of what another task left in it: only in a process of its own is it this one's doing.
+    if (death.kind === 'killed' || (death.kind === 'exit' && only.suspect === undefined)) {
+      const died = death.kind === 'killed';
+      this.#wishes.rerunSuspect(only.held, only.task, died).catch((again: unknown) => {
         handBackFailed(this.#context, only.held, again);
       });
       return;

@@ -152,8 +152,11 @@ export class Evaluation {
         }
         case 'failed':
           throw new JugqError(reply.code, `planning ${jugfile}: ${reply.message}`);
-        case 'parked':
         case 'evaluated':
+          clearInterval(this.#timer);
+          this.#step?.(reply);
+          break;
+        case 'parked':
           this.#step?.(reply);
       }
     } catch (error) {

@@ -8,6 +8,7 @@ import type { TaskError } from '../core/records.ts';
 import { formatUserError } from '../core/stack.ts';
 import { currentAttempt, currentEvaluation, type Definition } from '../core/task.ts';
 import { BundleImport } from './importing.ts';
+import { Intrinsics } from './intrinsics.ts';
 import {
   packOutcomes,
   unpackTasks,
@@ -17,7 +18,7 @@ import {
 } from './task-protocol.ts';
 import { openContext, type OpenContext } from './task-context.ts';
 import type { WorkerLink } from './thread-link.ts';
-import { captureOutput, markLines, type OutputTail } from './user-output.ts';
+import { captureOutput, tell, type OutputTail } from './user-output.ts';
 
 /** The attempt that the asynchronous context belongs to, as this module keeps it. */
 interface Attempt {
@@ -28,7 +29,10 @@ interface Attempt {
   over: boolean;
 }
 
+/** Bundles that have had their say about the language's own objects. */
+const accepted = new WeakSet<BundleImport>();
 const bundles = new Map<string, BundleImport>();
+const intrinsics = new Intrinsics();
 let link: WorkerLink | undefined;
 const attempts = new WeakMap<object, Attempt>();
 
@@ -46,8 +50,28 @@ export function prepareForUserCode(toWorker: WorkerLink): void {
     // The jugfile's own prints were shown when it was planned; each thread that imports it would repeat them.
     return currentEvaluation.getStore() === undefined ? { mark: 'task' } : undefined;
   });
+  listen();
+  process.exit = exitCalled;
+}
+
+function listen(): void {
   process.on('uncaughtException', blame);
   process.on('unhandledRejection', blame);
+}
+
+/** Ends the attempt that calls it, and not the thread, in which others may run by then. */
+function exitCalled(code?: number | string | null): never {
+  const error = new ExitCalled(code ?? process.exitCode ?? 0);
+  blame(error);
+  throw error;
+}
+
+class ExitCalled extends Error {
+  override readonly name = 'Exit';
+
+  constructor(code: number | string) {
+    super(`it called process.exit(${String(code)})`);
+  }
 }
 
 /**
@@ -58,7 +82,20 @@ export function prepareForUserCode(toWorker: WorkerLink): void {
 export async function runBatch(batch: Batch): Promise<Uint8Array> {
   const outcomes: Outcome[] = [];
   for (const task of unpackTasks(batch.tasks)) outcomes.push(await runTask(batch, task));
+  tidy(batch.functionName);
   return packOutcomes(outcomes);
+}
+
+/** What a task has done to the whole thread must not reach those after it. */
+function tidy(functionName: string): void {
+  const changed = intrinsics.restore();
+  if (changed.length > 0) {
+    tell(`it changed ${changed.join(', ')}: put back`, functionName);
+  }
+  if (process.listenerCount('uncaughtException') === 0) {
+    process.removeAllListeners('unhandledRejection');
+    listen();
+  }
 }
 
 async function runTask(batch: Batch, task: RunnableTask): Promise<Outcome> {
@@ -72,12 +109,27 @@ async function runTask(batch: Batch, task: RunnableTask): Promise<Outcome> {
         : plainFunction(batch, reference),
     );
     const startedAt = performance.now();
-    const value = encodeValue(await callUser(definition, args, task, tail));
+    const result = await callUser(definition, args, task, tail);
+    // Else its outcome might not get away from here.
+    if (intrinsics.looksChanged()) tidy(batch.functionName);
+    const value = encodeValue(result);
+    if (value.length > resultBytesMax) throw tooLarge(value.length);
     const ms = performance.now() - startedAt;
     return { kind: 'done', ms, value, digest: hash('sha256', value, 'hex').slice(0, 32) };
   } catch (error) {
+    if (intrinsics.looksChanged()) tidy(batch.functionName);
     return { kind: 'failed', error: describe(error), output: tail.text };
   }
+}
+
+/** Larger ones take minutes to store and to read, and the memory of a worker several times over. */
+const resultBytesMax = 2 ** 30;
+
+function tooLarge(bytes: number): JugqError {
+  return new JugqError(
+    'VALUE_NOT_STORABLE',
+    `the result takes ${bytes.toString()} bytes, at most ${resultBytesMax.toString()} can be stored: split it, or write a file and return its path`,
+  );
 }
 
 function decodeInput(inputs: readonly Uint8Array[], at: number): unknown {
@@ -101,6 +153,8 @@ async function findFunction(batch: Batch): Promise<Definition> {
   }
   try {
     const found = await bundle.find(batch.functionName);
+    if (!accepted.has(bundle)) intrinsics.accept();
+    accepted.add(bundle);
     if (found !== undefined) return found;
   } catch (error) {
     // A bundle that could not be loaded (a package is missing) may load when the task is tried again.
@@ -159,6 +213,9 @@ function linked(): WorkerLink {
   return link;
 }
 
+/** Calls of `process.exit` also arrive as errors that nobody caught. */
+const told = new WeakSet<ExitCalled>();
+
 function attemptNow(): Attempt | undefined {
   const context = currentAttempt.getStore();
   return context && attempts.get(context);
@@ -167,12 +224,14 @@ function attemptNow(): Attempt | undefined {
 /** An error that nobody caught: its task's failure if that still runs, else only told. */
 function blame(error: unknown): void {
   const attempt = attemptNow();
+  if (error instanceof ExitCalled && told.has(error)) return;
+  if (error instanceof ExitCalled) told.add(error);
   if (attempt !== undefined && !attempt.over) {
     attempt.fail(error);
     return;
   }
   const mark = attempt === undefined ? 'task' : `${shortId(attempt.taskId)}, after it had ended`;
-  process.stderr.write(markLines(formatUserError(error), mark));
+  tell(formatUserError(error), mark);
 }
 
 function describe(error: unknown): TaskError {

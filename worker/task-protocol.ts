@@ -57,7 +57,10 @@ export function packOutcomes(outcomes: readonly Outcome[]): Uint8Array {
 /** The outcomes in a buffer; their bytes are views of it. */
 export function unpackOutcomes(bytes: Uint8Array): Outcome[] {
   const outcomes = unpack(bytes, 'the outcomes of a batch');
-  if (!Array.isArray(outcomes)) throw new JugqError('BUG', 'a batch gave no outcomes');
+  // What user code has done to its thread may come out here.
+  if (!Array.isArray(outcomes) || !outcomes.every((each) => Array.isArray(each))) {
+    throw new JugqError('VALUE_CORRUPT', 'what came back are no outcomes: its thread is damaged');
+  }
   return (outcomes as ([number, Uint8Array, string] | [TaskError, string])[]).map((each) =>
     each.length === 3
       ? { kind: 'done', ms: each[0], value: each[1], digest: each[2] }

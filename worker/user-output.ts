@@ -37,6 +37,11 @@ export function captureOutput(
   process.stderr.write = write;
 }
 
+/** Writes lines of our own to stderr, past what stands for the user's. */
+export function tell(text: string, mark: string): void {
+  writeAll(markLines(text, mark));
+}
+
 /** A text's lines, each marked; a text that does not end in a new line gets one. */
 export function markLines(text: string, mark: string): string {
   const body = text.endsWith('\n') ? text.slice(0, -1) : text;

@@ -109,7 +109,7 @@ export class WorkerDaemon {
         onParcelMs: (ms) => {
           this.#noteParcel(ms);
         },
-        rerunSuspect: (held, task) => this.#preparation.runSuspect(held, task, true),
+        rerunSuspect: (held, task, died) => this.#preparation.runSuspect(held, task, died),
       },
     );
     const code = new CodeFiles(project, options.directory);

@@ -66,7 +66,7 @@ async function strikeLinks(
   const part = pick(field, field.cast.all());
   if (part === undefined) return;
   field.note(`${doing} the links of ${part.name}`);
-  for (const proxy of part.proxies) await act(proxy);
+  await Promise.all(part.proxies.map(async (proxy) => act(proxy)));
 }
 
 /** What processes say to the server at the points that matter; a process is struck right after it has said it. */

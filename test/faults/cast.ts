@@ -63,7 +63,8 @@ export async function startCast(options: CastOptions): Promise<Cast> {
       part.pids.push(part.pid);
       const { process } = part;
       void process.finished.then(async ({ status, signal }) => {
-        note(`${name} (${part.pid}) ended with ${String(signal ?? status)}`);
+        const last = process.output().trimEnd().split('\n').at(-1) ?? '';
+        note(`${name} (${part.pid}) ended with ${signal ?? `${String(status)}: ${last}`}`);
         if (!onEnd(status, process.output()) || resting) return;
         await delay(replaceAfterMs);
         if (isResting()) return;

@@ -22,6 +22,8 @@ const { values } = parseArgs({
     every: { type: 'string', default: '900' },
   },
 });
+// So that whatever runs ends with it.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130));
 const binary = values.server ?? (await testServers())[0]?.path ?? '';
 const until = performance.now() + Number(values.minutes) * 60_000;
 const say = (text: string): void => void process.stdout.write(`${text}\n`);

@@ -1,6 +1,7 @@
 /** What happened to the results of a storm, as it happened: the judge's own view, that no proxy stands in. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Knot } from '../jugfiles/storm/shapes.ts';
 import type { OpenProject } from '../../broker/project.ts';
 import type { ResultEntry } from '../../broker/results.ts';
 import type { TaskId } from '../../core/identifiers.ts';
@@ -94,6 +95,7 @@ export function recoveries(
   record: StormRecord,
   ran: readonly Execution[],
   ids: readonly TaskId[],
+  knots: readonly Knot[],
 ): { work: number[]; lease: number[] } {
   const found: { work: number[]; lease: number[] } = { work: [], lease: [] };
   for (const { at, pid, held } of record.losses) {
@@ -102,6 +104,8 @@ export function recoveries(
     );
     let longest = 0;
     for (const task of lost) {
+      // It may wait for its next attempt.
+      if (knots[task]?.kind === 'flaky') continue;
       const stored = record.storedAt.get(ids[task] ?? ('' as TaskId)) ?? Infinity;
       const again = ran.find((each) => each.task === task && each.at > at)?.at ?? Infinity;
       if (stored > at && again < Infinity)

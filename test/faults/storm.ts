@@ -76,7 +76,8 @@ export async function runStorm(options: StormOptions): Promise<StormReport> {
     const record = new StormRecord(project);
     const struck = await weather(storm, record);
     const wrongs = struck.hang === undefined ? [] : [struck.hang];
-    const expected = expectedDigests(knotsOf(shape, seed, tasks), ids);
+    const knots = knotsOf(shape, seed, tasks);
+    const expected = expectedDigests(knots, ids);
     if (wrongs.length === 0) wrongs.push(...(await judge(project, record, expected)));
     if (struck.status !== 0) wrongs.push(`the planner ended with ${String(struck.status)}`);
     record.stop();
@@ -89,7 +90,7 @@ export async function runStorm(options: StormOptions): Promise<StormReport> {
       executions: ran.length,
       hash: hashOf(expected),
       ms: performance.now() - startedAt,
-      recovered: recoveries(record, ran, ids),
+      recovered: recoveries(record, ran, ids, knots),
     };
   } finally {
     await closeProject(project);
@@ -128,7 +129,11 @@ async function weather(
     emptied: () => record.forget(),
   };
   let blows = 0;
-  while (blows < options.blows && (await calm(2 * random() * options.everyMs, over.signal))) {
+  while (blows < options.blows && !over.signal.aborted) {
+    await delay(2 * random() * options.everyMs, undefined, { signal: over.signal }).catch(
+      () => undefined,
+    );
+    if (isOver(over.signal)) break;
     blows++;
     const blow = pickBlow(random, options.size);
     await blow.strike(field).catch((error: unknown) => {
@@ -140,9 +145,9 @@ async function weather(
   return { blows, status, hang };
 }
 
-/** Waits; false if it is over before that. */
-function calm(ms: number, over: AbortSignal): Promise<boolean> {
-  return delay(ms, true, { signal: over }).catch(() => false);
+/** Asked again after a wait: the signal may have come meanwhile. */
+function isOver(signal: AbortSignal): boolean {
+  return signal.aborted;
 }
 
 /** Waits for the end as long as results come; undefined when it has come. */
@@ -152,7 +157,9 @@ async function watch(
   over: AbortSignal,
 ): Promise<string | undefined> {
   let seen = record.changes;
-  while (await calm(hangMs, over)) {
+  while (!over.aborted) {
+    await delay(hangMs, undefined, { signal: over }).catch(() => undefined);
+    if (isOver(over)) return undefined;
     if (record.changes === seen) return describeHang(storm, record);
     seen = record.changes;
   }

@@ -36,10 +36,12 @@ export async function judge(
   const wrongs = [...record.wrongs];
   const found = await readDigests(project);
   if (hashOf(found) !== hashOf(expected)) {
+    const missing = [...expected.keys()].filter((id) => !found.has(id));
+    if (missing.length > 0)
+      wrongs.push(`${missing.length} tasks have no result: ${missing.slice(0, 5).join(', ')} …`);
     for (const [id, digest] of expected) {
-      const theirs = found.get(id);
-      if (theirs !== digest)
-        wrongs.push(`${id} is ${String(theirs)}, a sequential run gives ${digest}`);
+      const theirs = found.get(id) ?? digest;
+      if (theirs !== digest) wrongs.push(`${id} is ${theirs}, a sequential run gives ${digest}`);
     }
     for (const id of found.keys()) if (!expected.has(id)) wrongs.push(`${id} is no task`);
   }

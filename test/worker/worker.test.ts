@@ -89,7 +89,7 @@ test.serial(
       rejects: 'Error: later',
       floats: 'Error: afloat',
       fromTimer: 'Error: tick',
-      exits: 'Exit: it ended its thread, as process.exit() does',
+      exits: 'Exit: it called process.exit(7)',
       spins: 'Timeout: it took longer than its timeout of 300 ms',
       fine: 'none',
     });

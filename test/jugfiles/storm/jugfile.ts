@@ -34,11 +34,10 @@ const flaky = task(
 );
 
 export default function plan([shape, seed, count]: readonly string[]): void {
-  type Make = (at: number, inputs: readonly Task<Value>[], ms: number) => Task<Value>;
-  const makers: Record<Kind, Make> = { quick, slow, bulky, flaky };
+  const makers: Record<Exclude<Kind, 'slow'>, typeof quick> = { quick, bulky, flaky };
   const tasks: Task<Value>[] = [];
   knotsOf(shape as Shape, Number(seed), Number(count)).forEach(({ kind, ms, inputs }, at) => {
     const taken = inputs.flatMap((each) => tasks[each] ?? []);
-    tasks.push(kind === 'slow' ? slow(at, taken, ms) : makers[kind](at, taken, 0));
+    tasks.push(kind === 'slow' ? slow(at, taken, ms) : makers[kind](at, taken));
   });
 }
