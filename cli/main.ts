@@ -17,6 +17,7 @@ import { CountCommand } from './commands/count-command.ts';
 import { DescribeCommand } from './commands/describe-command.ts';
 import { DuCommand } from './commands/du-command.ts';
 import { GetCommand } from './commands/get-command.ts';
+import { GraphCommand } from './commands/graph-command.ts';
 import { PlanCommand } from './commands/plan-command.ts';
 import { RunCommand } from './commands/run-command.ts';
 import { ServerCommand } from './commands/server-command.ts';
@@ -71,6 +72,7 @@ const commands = [
   CountCommand,
   GetCommand,
   DescribeCommand,
+  GraphCommand,
   WaitCommand,
   CancelCommand,
   DuCommand,

@@ -1,5 +1,6 @@
 import { Command, Option } from 'clipanion';
 import { JugqCommand } from './base.ts';
+import type { CleanUpRequest } from '../show-clean-up.ts';
 
 /** `jugq cleanup`: what nothing refers to goes. */
 export class CleanupCommand extends JugqCommand {
@@ -13,6 +14,7 @@ export class CleanupCommand extends JugqCommand {
       ['See what would go', '$0 cleanup --dry-run'],
       ['Clean up', '$0 cleanup'],
       ['By what the jugfile declares now, without planning it', '$0 cleanup jugfile.ts'],
+      ['Only what two functions left behind', '$0 cleanup --target =kmeans --target /^bic/'],
       ['Keep the results of two more runs', '$0 cleanup --keep 01KX --keep 01KY'],
     ],
   });
@@ -20,6 +22,9 @@ export class CleanupCommand extends JugqCommand {
   jugfiles = Option.Rest({ name: 'jugfile' });
   keep = Option.Array('--keep', [], {
     description: 'a run whose results stay, by the beginning of its id; may be repeated',
+  });
+  target = Option.Array('--target', [], {
+    description: 'only results of tasks that match: a name, =name or /regex/; may be repeated',
   });
   dryRun = Option.Boolean('--dry-run', false, {
     description: 'remove nothing; tell what would go',
@@ -29,8 +34,12 @@ export class CleanupCommand extends JugqCommand {
   override execute(): Promise<number> {
     return this.withSession(async (session) => {
       const { showCleanUp } = await import('../show-clean-up.ts');
+      const { matchesTask, parsePatterns } = await import('../../core/patterns.ts');
       const { jugfiles, keep, dryRun, json, context } = this;
-      return showCleanUp(session, { jugfiles, keep, target: undefined, dryRun, json, context });
+      const patterns = parsePatterns(this.target);
+      const target: CleanUpRequest['target'] =
+        patterns.length === 0 ? undefined : (task) => matchesTask(patterns, task);
+      return showCleanUp(session, { jugfiles, keep, target, dryRun, json, context });
     });
   }
 }

@@ -172,10 +172,8 @@ test.serial('while a run is being planned nothing is removed: 1', async (t) => {
   const { status, stdout } = await user.run('cleanup');
   t.is(status, 1);
   t.regex(stdout, /^nothing removed: run 01Z+ of new\.ts is being planned on here/);
-  await project.runs.put(
-    id,
-    encodeRecord({ ...record, plannedAt: new Date(0).toISOString() } as typeof record),
-  );
+  const longAgo = { ...record, plannedAt: new Date(0).toISOString() };
+  await project.runs.put(id, encodeRecord(longAgo));
   t.is((await user.json<CleanUp>('cleanup', '--json')).results, 3);
   await closeProject(project);
 });

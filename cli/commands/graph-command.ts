@@ -1,0 +1,48 @@
+import { Command, Option } from 'clipanion';
+import { JugqError } from '../../core/errors.ts';
+import type { GraphFormat } from '../draw-graph.ts';
+import { JugqCommand } from './base.ts';
+
+const formats = ['svg', 'dot', 'mermaid', 'html'] as const;
+
+/** `jugq graph`: a picture of the plan. */
+export class GraphCommand extends JugqCommand {
+  static override paths = [['graph']];
+  static override usage = Command.Usage({
+    category: 'Looking',
+    description: 'draw the functions of a jugfile or run, or its tasks, coloured by state',
+    details:
+      'Of a jugfile, which is evaluated, or of the stored plan of a run; without either of the newest run. Needs no installation of Graphviz. The format follows the name of the file if --format is not given; on stdout it is dot.',
+    examples: [
+      ['The newest run, as a picture', '$0 graph -o plan.svg'],
+      ['A jugfile, for a README', '$0 graph jugfile.ts --format mermaid'],
+      ['Each task by itself', '$0 graph jugfile.ts --tasks -o tasks.html'],
+    ],
+  });
+
+  whatAndArgs = Option.Rest({ name: 'jugfile or run' });
+  format = Option.String('--format', { description: 'svg, dot, mermaid or html' });
+  tasks = Option.Boolean('--tasks', false, { description: 'a box for each task' });
+  output = Option.String('-o,--output', { description: 'write to this file' });
+  json = Option.Boolean('--json', false, { description: 'boxes and arrows as one JSON document' });
+
+  override execute(): Promise<number> {
+    const format = this.chosenFormat();
+    return this.withSession(async (session) => {
+      const { drawGraph } = await import('../draw-graph.ts');
+      const { tasks, output, json, context } = this;
+      const [what, ...args] = this.whatAndArgs;
+      return drawGraph(session, { what, args, format, tasks, output, json, context });
+    });
+  }
+
+  private chosenFormat(): GraphFormat {
+    const ending = /\.(\w+)$/.exec(this.output ?? '')?.[1];
+    const wanted = this.format ?? (ending === 'mmd' ? 'mermaid' : ending) ?? 'dot';
+    const found = formats.find((each) => each === wanted);
+    if (found !== undefined) return found;
+    if (this.format === undefined) return 'svg';
+    const message = `--format: expected svg, dot, mermaid or html, got ${this.format}`;
+    throw new JugqError('USAGE', message);
+  }
+}

@@ -1,0 +1,147 @@
+/** `jugq graph`: draws what a jugfile declares, coloured by how far it is. */
+import { statSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { ulid } from 'ulid';
+import { readWorkers } from '../broker/worker-records.ts';
+import { JugqError } from '../core/errors.ts';
+import type { RunId } from '../core/identifiers.ts';
+import type { Counts } from '../core/records.ts';
+import { countsByFunction } from '../core/run-outlook.ts';
+import type { RunProgress } from '../core/run-progress.ts';
+import type { CommandContext } from './commands/base.ts';
+import { drawFunctions, drawTasks, toDot, toMermaid, type Drawing } from './graph-drawing.ts';
+import { escapeHtml } from './html-text.ts';
+import { lookAtJugfile } from './look-at-jugfile.ts';
+import { countOf } from './report.ts';
+import { findRun } from './runs.ts';
+import type { Session } from './session.ts';
+import { stateColours } from './state-colours.ts';
+import { readPlan } from './stored-plans.ts';
+import { survey, type Planned } from './submit-run.ts';
+
+export type GraphFormat = 'svg' | 'dot' | 'mermaid' | 'html';
+
+export interface GraphRequest {
+  /** A jugfile, or the beginning of a run's id; undefined: the newest run. */
+  readonly what: string | undefined;
+  readonly args: readonly string[];
+  readonly format: GraphFormat;
+  /** A box for each task instead of each function. */
+  readonly tasks: boolean;
+  /** File to write to; undefined: stdout. */
+  readonly output: string | undefined;
+  readonly json: boolean;
+  readonly context: CommandContext;
+}
+
+/** More boxes than this nobody can read, and Graphviz takes minutes to place them. */
+const tasksMax = 2000;
+
+/** Draws a graph into a file, or onto stdout. */
+export async function drawGraph(session: Session, request: GraphRequest): Promise<number> {
+  const { context, format, output } = request;
+  const { title, planned } = await findPlanned(session, request);
+  const { count } = planned.graph;
+  if (request.tasks && count > tasksMax) {
+    throw new JugqError(
+      'USAGE',
+      `--tasks: ${count.toString()} tasks are more than can be drawn (${tasksMax.toString()}): leave it out to draw the functions`,
+    );
+  }
+  const run = { id: ulid() as RunId, keepFailed: true };
+  const { progress } = await survey(session.project, planned, run);
+  const drawing = request.tasks
+    ? drawTasks(progress)
+    : drawFunctions(planned.graph, await countsNow(session, progress));
+  const text = request.json ? `${JSON.stringify(drawing)}\n` : await render(drawing, format, title);
+  if (output === undefined) context.stdout.write(text);
+  else await write(output, context, text);
+  return 0;
+}
+
+async function findPlanned(
+  session: Session,
+  { what, args, context }: GraphRequest,
+): Promise<{ readonly title: string; readonly planned: Planned }> {
+  if (what !== undefined && isFile(resolve(session.cwd, what))) {
+    return { title: what, planned: await lookAtJugfile(session, { jugfile: what, args }, context) };
+  }
+  const record = await findRun(session.project, what);
+  const stored = await readPlan(session.project, record);
+  if (stored === undefined) {
+    const message = `the plan of run ${record.id} is not stored: plan ${record.jugfile} again`;
+    throw new JugqError('UNKNOWN_RUN', message);
+  }
+  const bundle = { digest: stored.plan.code, code: undefined };
+  return { title: `${record.jugfile}, run ${record.id}`, planned: { ...stored.plan, bundle } };
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+}
+
+/** What workers say that they run was counted as ready. */
+async function countsNow(session: Session, progress: RunProgress): Promise<Record<string, Counts>> {
+  const workers = (await readWorkers(session.project)).filter((each) => !each.silent);
+  const counts = Object.entries(countsByFunction(progress)).map(([name, own]) => {
+    const reported = workers.reduce((sum, each) => sum + (each.running[name] ?? 0), 0);
+    const running = Math.min(reported, own.ready);
+    return [name, { ...own, running, ready: own.ready - running }] as const;
+  });
+  return Object.fromEntries(counts);
+}
+
+async function render(drawing: Drawing, format: GraphFormat, title: string): Promise<string> {
+  switch (format) {
+    case 'dot':
+      return toDot(drawing);
+    case 'mermaid':
+      return toMermaid(drawing);
+    case 'svg':
+      return toSvg(drawing);
+    case 'html':
+      return page(title, await toSvg(drawing));
+  }
+}
+
+/** Graphviz itself, compiled for WebAssembly: loaded only where it is needed, since it takes a moment. */
+async function toSvg(drawing: Drawing): Promise<string> {
+  const { Graphviz } = await import('@hpcc-js/wasm-graphviz');
+  const graphviz = await Graphviz.load();
+  return graphviz.layout(toDot(drawing), 'svg', 'dot');
+}
+
+function page(title: string, svg: string): string {
+  const legend = Object.entries(stateColours)
+    .map(([state, colour]) => `<span style="background:${colour}">${state}</span>`)
+    .join(' ');
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>${escapeHtml(title)}</title>
+<style>
+body { font: 15px/1.5 system-ui, sans-serif; margin: 1rem; }
+p span { padding: .1rem .5rem; border-radius: .3rem; color: #000; }
+svg { max-width: 100%; height: auto; }
+</style>
+</head>
+<body>
+<h1>${escapeHtml(title)}</h1>
+<p>${legend}</p>
+${svg.slice(svg.indexOf('<svg'))}
+</body>
+</html>
+`;
+}
+
+async function write(output: string, context: CommandContext, text: string): Promise<void> {
+  try {
+    await writeFile(resolve(context.cwd, output), text);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new JugqError('USAGE', `cannot write ${output}: ${why}: name another file`, { cause });
+  }
+  context.stderr.write(`wrote ${output} (${countOf(text.length, 'byte')})\n`);
+}
