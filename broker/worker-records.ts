@@ -22,7 +22,7 @@ export async function readWorkers(project: OpenProject): Promise<SeenWorker[]> {
 }
 
 /** The server's clock, epoch ms. */
-async function serverTime(project: OpenProject): Promise<number> {
+export async function serverTime(project: OpenProject): Promise<number> {
   try {
     const info = await project.manager.streams.info(bucketStream(project.workers.name));
     // The client's types do not know the time that servers since 2.10 add to their answers.

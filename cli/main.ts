@@ -10,20 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { Builtins, Cli, UsageError } from 'clipanion';
 import { JugqError, type ErrorCode } from '../core/errors.ts';
 import { JugqCommand, type CommandContext } from './commands/base.ts';
-import { CancelCommand } from './commands/cancel-command.ts';
-import { CheckCommand } from './commands/check-command.ts';
-import { CleanupCommand } from './commands/cleanup-command.ts';
-import { CountCommand } from './commands/count-command.ts';
-import { DescribeCommand } from './commands/describe-command.ts';
-import { DuCommand } from './commands/du-command.ts';
-import { GetCommand } from './commands/get-command.ts';
-import { GraphCommand } from './commands/graph-command.ts';
-import { PlanCommand } from './commands/plan-command.ts';
-import { RunCommand } from './commands/run-command.ts';
-import { ServerCommand } from './commands/server-command.ts';
-import { StatusCommand } from './commands/status-command.ts';
-import { WaitCommand } from './commands/wait-command.ts';
-import { WorkerCommand } from './commands/worker-command.ts';
+import { commands } from './command-list.ts';
 import { detailsOf, helpWanted, overview } from './help-text.ts';
 import { nearName } from './near-name.ts';
 
@@ -61,23 +48,6 @@ const statuses: Record<ErrorCode, number> = {
   INTERRUPTED: 130,
   BUG: 70,
 };
-
-const commands = [
-  RunCommand,
-  PlanCommand,
-  WorkerCommand,
-  ServerCommand,
-  StatusCommand,
-  CheckCommand,
-  CountCommand,
-  GetCommand,
-  DescribeCommand,
-  GraphCommand,
-  WaitCommand,
-  CancelCommand,
-  DuCommand,
-  CleanupCommand,
-];
 
 /** Runs a command line and gives its exit status; never throws. */
 export async function runCli(
