@@ -187,7 +187,17 @@ async function main(): Promise<void> {
     interrupted: interrupted.signal,
     aborted: aborted.signal,
   });
+  await Promise.all([process.stdout, process.stderr].map(handedOver));
   process.exit(status);
+}
+
+/** What is written to a pipe goes out later, and an exit would cut it off. */
+function handedOver(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    stream.write('', () => {
+      resolve();
+    });
+  });
 }
 
 if (isProgram()) await main();

@@ -122,17 +122,39 @@ export function startRun(
   failures: Iterable<readonly [task: number, KnownFailure]>,
   cost: (functionName: string) => number,
 ): RunProgress {
+  const steps = startRunInSteps(run, results, failures, cost);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/**
+ * As `startRun`, in steps: a million tasks take seconds, and between two of these others, such as the renewal of a
+ * lease, can have their turn. Nothing else may know of the run before it is done.
+ */
+export function* startRunInSteps(
+  run: RunStart,
+  results: Iterable<KnownResult>,
+  failures: Iterable<readonly [task: number, KnownFailure]>,
+  cost: (functionName: string) => number,
+): Generator<undefined, RunProgress> {
   const { graph } = run.plan;
   const longest = longestPaths(
     graph,
     graph.functions.map((each) => cost(each.name)),
   );
+  yield;
+  const index = new TaskIndex(graph);
+  yield;
+  const dependents = turnRound(graph.dependencies);
+  yield;
   const { id, plan, basis, failFast = false } = run;
   const progress: RunProgress = {
     ...{ id, plan, basis, failFast },
     paused: false,
-    index: new TaskIndex(graph),
-    dependents: turnRound(graph.dependencies),
+    index,
+    dependents,
     ready: new ReadyTasks(longest, graph.functions.length),
     facts: wantedFacts(run),
     state: new Uint8Array(graph.count),
@@ -156,7 +178,9 @@ export function startRun(
     progress.failures.set(task, failure);
     judgeFailure(progress, task);
   }
+  yield;
   deriveAll(progress);
+  yield;
   pushReady(progress);
   return progress;
 }

@@ -1,4 +1,5 @@
 /** The runs that a reign knows of: loaded when their records ask for it, cancelled when somebody wishes so. */
+import { setImmediate } from 'node:timers/promises';
 import type { Entry } from '../broker/bucket.ts';
 import type { ResultEntry } from '../broker/results.ts';
 import { expectedMs } from '../core/dispatch.ts';
@@ -7,7 +8,7 @@ import { TaskIndex } from '../core/graph.ts';
 import type { RunId } from '../core/identifiers.ts';
 import { decodePlan } from '../core/plan-format.ts';
 import { decodeRecord, isOver, type RunRecord } from '../core/records.ts';
-import { startRun, type RunProgress } from '../core/run-progress.ts';
+import { startRunInSteps, type RunProgress } from '../core/run-progress.ts';
 import { isUnreadable, resultEvent, type ReignContext } from './reign-context.ts';
 import { RunBook } from './run-book.ts';
 import type { SeenFailures } from './seen-failures.ts';
@@ -111,7 +112,8 @@ export class ActiveRuns {
       const last = await project.results.lastRevision();
       const { targets, failFast } = this.#books.get(id)?.record ?? {};
       const run = { id, plan, basis: basis > last ? 0 : basis, targets, failFast };
-      return startRun(run, results, failures, (name) => expectedMs(state, name));
+      const cost = (name: string): number => expectedMs(state, name);
+      return await inTurns(startRunInSteps(run, results, failures, cost));
     } catch (error) {
       if (!isUnreadable(error)) throw error;
       trace({ kind: 'run-unreadable', run: id, reason: error.message });
@@ -138,5 +140,14 @@ export class ActiveRuns {
     const book = new RunBook(decodeRecord(entry.value, `the record of run ${id}`), entry.revision);
     this.#books.set(id, book);
     return book;
+  }
+}
+
+/** Goes through steps with a turn of the event loop after each, in which the lease is renewed and events come in. */
+async function inTurns<T>(steps: Generator<undefined, T>): Promise<T> {
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    await setImmediate();
   }
 }

@@ -109,6 +109,19 @@ test.serial('--dry-run says what would run and why, and publishes nothing', asyn
   t.deepEqual(await executions(user), []);
 });
 
+test.serial('--dry-run --json of two thousand tasks: goes through a pipe whole', async (t) => {
+  await using user = await projectOn(server, 'many', { JUGQ_PROJECT: 'piped' });
+  await user.write(
+    'jugfile.ts',
+    (await readJugfile('many')).replace('length: 1024', 'length: 2048'),
+  );
+  // More than a pipe holds, so that the end of the process comes before the end of the text.
+  const { tasks } = await user.json<{ tasks: unknown[] }>(
+    ...['plan', '--dry-run', '--json', 'jugfile.ts'],
+  );
+  t.is(tasks.length, 2048);
+});
+
 test.serial('--dry-run --json: one document with every task and why', async (t) => {
   await using user = await projectOn(server, 'parameters');
   const answer = await user.json<{ kind: string; tasks: { task: string; why: string }[] }>(
