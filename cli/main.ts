@@ -18,7 +18,9 @@ import { DescribeCommand } from './commands/describe-command.ts';
 import { DuCommand } from './commands/du-command.ts';
 import { GetCommand } from './commands/get-command.ts';
 import { GraphCommand } from './commands/graph-command.ts';
+import { PauseCommand } from './commands/pause-command.ts';
 import { PlanCommand } from './commands/plan-command.ts';
+import { ResumeCommand } from './commands/resume-command.ts';
 import { RunCommand } from './commands/run-command.ts';
 import { ServerCommand } from './commands/server-command.ts';
 import { StatusCommand } from './commands/status-command.ts';
@@ -77,6 +79,8 @@ const commands = [
   CancelCommand,
   DuCommand,
   CleanupCommand,
+  PauseCommand,
+  ResumeCommand,
 ];
 
 /** Runs a command line and gives its exit status; never throws. */

@@ -46,11 +46,13 @@ export function countOf(count: number, noun: string): string {
 /** A summary as a sentence. */
 export function formatSummary(summary: Summary): string {
   const { tasks, executed, cached, failed, blocked } = summary;
+  const left = tasks - executed - cached - failed - blocked;
   const parts = [
     `${countOf(tasks, 'task')}: ${executed.toString()} executed`,
     `${cached.toString()} were there`,
     ...(failed > 0 ? [colors.red(`${failed.toString()} failed`)] : []),
     ...(blocked > 0 ? [colors.red(`${blocked.toString()} blocked behind them`)] : []),
+    ...(left > 0 ? [`${left.toString()} not run`] : []),
   ];
   return `${parts.join(', ')} (${summary.seconds.toFixed(1)} s)`;
 }
