@@ -18,6 +18,7 @@ import { DescribeCommand } from './commands/describe-command.ts';
 import { DuCommand } from './commands/du-command.ts';
 import { GetCommand } from './commands/get-command.ts';
 import { GraphCommand } from './commands/graph-command.ts';
+import { InvalidateCommand } from './commands/invalidate-command.ts';
 import { PauseCommand } from './commands/pause-command.ts';
 import { PlanCommand } from './commands/plan-command.ts';
 import { ResumeCommand } from './commands/resume-command.ts';
@@ -79,6 +80,7 @@ const commands = [
   CancelCommand,
   DuCommand,
   CleanupCommand,
+  InvalidateCommand,
   PauseCommand,
   ResumeCommand,
 ];

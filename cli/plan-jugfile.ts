@@ -2,6 +2,7 @@
 import { JugqError } from '../core/errors.ts';
 import { idOf } from '../core/graph.ts';
 import type { RunId } from '../core/identifiers.ts';
+import { parsePatterns } from '../core/patterns.ts';
 import { isOver, type RunRecord } from '../core/records.ts';
 import { state, type RunProgress } from '../core/run-progress.ts';
 import { carryOut } from './carry-out.ts';
@@ -34,6 +35,8 @@ const beginMs = 10_000;
 /** Loads the jugfile that a request names, as far as the stored results go. */
 export function openRequested(session: Session, request: PlanRequest): Promise<OpenJugfile> {
   const { stderr, interrupted } = request.context;
+  // What cannot be read is told before anything is evaluated.
+  parsePatterns(request.targets);
   return openJugfile(request.jugfile, {
     cwd: session.cwd,
     args: request.args,
