@@ -16,12 +16,14 @@ import { CleanupCommand } from './commands/cleanup-command.ts';
 import { CountCommand } from './commands/count-command.ts';
 import { DescribeCommand } from './commands/describe-command.ts';
 import { DuCommand } from './commands/du-command.ts';
+import { FailuresCommand } from './commands/failures-command.ts';
 import { GetCommand } from './commands/get-command.ts';
 import { GraphCommand } from './commands/graph-command.ts';
 import { InvalidateCommand } from './commands/invalidate-command.ts';
 import { PauseCommand } from './commands/pause-command.ts';
 import { PlanCommand } from './commands/plan-command.ts';
 import { ResumeCommand } from './commands/resume-command.ts';
+import { RetryCommand } from './commands/retry-command.ts';
 import { RunCommand } from './commands/run-command.ts';
 import { ServerCommand } from './commands/server-command.ts';
 import { StatusCommand } from './commands/status-command.ts';
@@ -80,6 +82,8 @@ const commands = [
   CancelCommand,
   DuCommand,
   CleanupCommand,
+  FailuresCommand,
+  RetryCommand,
   InvalidateCommand,
   PauseCommand,
   ResumeCommand,

@@ -1,9 +1,6 @@
 /** How a run ended, for people and for programs. */
 import colors from 'picocolors';
-import type { OpenProject } from '../broker/project.ts';
-import { TaskIndex, type Graph } from '../core/graph.ts';
-import type { TaskId } from '../core/identifiers.ts';
-import { addCounts, decodeRecord, type FailureRecord, type RunRecord } from '../core/records.ts';
+import { addCounts, type FailureRecord, type RunRecord } from '../core/records.ts';
 
 /** The last line of `run --json` and `plan --json`. */
 export interface Summary {
@@ -65,21 +62,6 @@ export function nothingToRun(record: RunRecord): string {
     : 'nothing to run: what has no result failed before, or waits for what did, and --keep-failed keeps it so';
 }
 
-/** Failure records of the tasks of a graph that failed for good, in the order of declaration. */
-export async function failuresOf(project: OpenProject, graph: Graph): Promise<FailureRecord[]> {
-  const index = new TaskIndex(graph);
-  const entries = await project.failures.list();
-  return entries
-    .flatMap((entry) => {
-      const position = index.find(entry.key as TaskId);
-      if (position === -1 || entry.value === undefined) return [];
-      const record = decodeRecord<FailureRecord>(entry.value, `the failure record of ${entry.key}`);
-      return record.kind === 'final' ? [{ position, record }] : [];
-    })
-    .sort((a, b) => a.position - b.position)
-    .map((each) => each.record);
-}
-
 const shownMax = 10;
 
 /** Each failed task with its error; past ten only how many more. */
@@ -91,7 +73,8 @@ export function formatFailures(failures: readonly FailureRecord[], retryWith: st
   return shown.join('\n');
 }
 
-function formatFailure(record: FailureRecord): string {
+/** A failed task with its error and the last that it printed. */
+export function formatFailure(record: FailureRecord): string {
   const { error, attempt, output } = record;
   const text = error.stack === '' ? `${error.name}: ${error.message}` : error.stack;
   const lines = [

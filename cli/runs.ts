@@ -38,6 +38,13 @@ export async function activeRuns(project: OpenProject): Promise<RunRecord[]> {
   return (await allRuns(project)).filter(isActive);
 }
 
+/** The active runs, else the newest; of each what a user who names none means. */
+export async function currentRuns(project: OpenProject): Promise<RunRecord[]> {
+  const runs = await allRuns(project);
+  const active = runs.filter(isActive);
+  return active.length > 0 ? active : runs.slice(-1);
+}
+
 /**
  * The run that a user means.
  *
