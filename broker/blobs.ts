@@ -56,6 +56,11 @@ export class Blobs {
     return (await this.#find(name)) !== undefined;
   }
 
+  /** Digest of what is stored under the name; undefined if there is nothing. */
+  async digest(name: string): Promise<string | undefined> {
+    return (await this.#find(name))?.digest;
+  }
+
   /**
    * Reads a whole object; undefined if there is none of that name. Waits while the server is away.
    *

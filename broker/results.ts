@@ -125,10 +125,10 @@ export class Results {
     this.#publisher.send({ subject: this.#prefix + result.id, payload, headers: all }, settle);
   }
 
-  /** Leaves a delete marker, expecting the given revision. */
-  async mark(id: TaskId, expects: number): Promise<PublishOutcome> {
+  /** Leaves a delete marker, expecting the given revision; undefined: whatever is there. */
+  async mark(id: TaskId, expects?: number): Promise<PublishOutcome> {
     const all = headers();
-    all.set(expectHeader, expects.toString());
+    if (expects !== undefined) all.set(expectHeader, expects.toString());
     all.set(markerHeader, 'DEL');
     return this.#publisher.publish({
       subject: this.#prefix + id,

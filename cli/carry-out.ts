@@ -9,6 +9,7 @@ import { isJugqError } from '../core/errors.ts';
 import { encodeRecord, isOver, recordFormat, type RunRecord } from '../core/records.ts';
 import type { OpenJugfile } from './load-jugfile.ts';
 import type { PlanRequest } from './plan-jugfile.ts';
+import { optionsOf } from './plan-options.ts';
 import { startProgress, type Progress } from './progress.ts';
 import { failRun } from './runs.ts';
 import type { Session } from './session.ts';
@@ -58,7 +59,11 @@ export async function carryOut(
         if (!isJugqError(error, 'UNKNOWN_RUN') || error.fields['lost'] !== true) throw error;
         request.context.stderr.write('the server came back without the run: planning it again\n');
         await session.restore();
-        ({ record } = await submitRun(session.project, jugfile.loaded, request));
+        ({ record } = await submitRun(
+          session.project,
+          jugfile.loaded,
+          optionsOf(request, jugfile.loaded),
+        ));
       }
     }
     return record;

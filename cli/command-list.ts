@@ -9,10 +9,15 @@ import { DemoCommand } from './commands/demo-command.ts';
 import { DescribeCommand } from './commands/describe-command.ts';
 import { DoctorCommand } from './commands/doctor-command.ts';
 import { DuCommand } from './commands/du-command.ts';
+import { FailuresCommand } from './commands/failures-command.ts';
 import { GetCommand } from './commands/get-command.ts';
 import { GraphCommand } from './commands/graph-command.ts';
 import { InitCommand } from './commands/init-command.ts';
+import { InvalidateCommand } from './commands/invalidate-command.ts';
+import { PauseCommand } from './commands/pause-command.ts';
 import { PlanCommand } from './commands/plan-command.ts';
+import { ResumeCommand } from './commands/resume-command.ts';
+import { RetryCommand } from './commands/retry-command.ts';
 import { RunCommand } from './commands/run-command.ts';
 import { ServerCommand } from './commands/server-command.ts';
 import { StatusCommand } from './commands/status-command.ts';
@@ -33,6 +38,11 @@ export const commands = [
   GraphCommand,
   WaitCommand,
   CancelCommand,
+  PauseCommand,
+  ResumeCommand,
+  FailuresCommand,
+  RetryCommand,
+  InvalidateCommand,
   DuCommand,
   CleanupCommand,
   ConfigCommand,

@@ -48,7 +48,7 @@ export async function describeTask(
   return {
     ...own(id, functionName, standing),
     ...(record === undefined ? {} : { run: record.id, jugfile: record.jugfile }),
-    ...(await argumentsIn(project, declared)),
+    ...(await describeArguments(project, declared)),
     code: made === undefined || now === '' ? 'unknown' : made === now ? 'same' : 'other',
     dependencies: tree.below(position, limits.depth),
     more: tree.leftOut(position),
@@ -87,9 +87,10 @@ function describeFailure(failure: NonNullable<Standing['failure']>): FailureDesc
   return { ...error, attempt, worker, at, final: kind === 'final' };
 }
 
-async function argumentsIn(
+/** The arguments of a task, for programs and for people. */
+export async function describeArguments(
   project: OpenProject,
-  { graph, position, spilled }: DeclaredTask,
+  { graph, position, spilled }: Omit<DeclaredTask, 'record'>,
 ): Promise<Pick<TaskDescription, 'arguments' | 'argumentsText'>> {
   const elsewhere = spilled.get(position);
   const bytes =

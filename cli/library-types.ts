@@ -158,3 +158,59 @@ export interface CleanUp {
   /** The runs whose plans were kept. */
   readonly kept: readonly string[];
 }
+
+/** What was invalidated. */
+export interface Invalidated {
+  /** Tasks that matched, and all that depend on them. */
+  readonly tasks: number;
+  /** Of these, how many had a result. */
+  readonly results: number;
+  readonly functions: Readonly<Record<string, InvalidatedFunction>>;
+}
+
+/** What was invalidated of one function. */
+export interface InvalidatedFunction {
+  readonly tasks: number;
+  readonly results: number;
+  /** How many matched themselves; the others depend on such ones. */
+  readonly matched: number;
+}
+
+/** A task that failed for good. */
+export interface TaskFailure {
+  readonly task: string;
+  readonly function: string;
+  /** The newest of the runs that were asked about that declares it. */
+  readonly run: string;
+  readonly name: string;
+  readonly message: string;
+  /** Its own text and the user's own frames. */
+  readonly stack: string;
+  readonly attempts: number;
+  /** How many processes it may have taken down. */
+  readonly strikes: number;
+  readonly worker: string;
+  /** ISO 8601. */
+  readonly at: string;
+  /** The last of what it printed. */
+  readonly output?: string;
+  /** Names its cause; see `status --failed`. */
+  readonly cause: string;
+  readonly arguments?: readonly unknown[];
+  readonly argumentsText?: string;
+}
+
+/** What became of failures that are to be tried again. */
+export interface Retried {
+  /** Failure records that are gone. */
+  readonly cleared: number;
+  /** Runs that go on with these tasks. */
+  readonly runs: readonly RetriedRun[];
+}
+
+/** A run that goes on with what had failed. */
+export interface RetriedRun {
+  readonly run: string;
+  /** The run that had ended, and whose plan this one has; absent: it was active all the while. */
+  readonly again?: string;
+}

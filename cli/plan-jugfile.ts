@@ -2,12 +2,15 @@
 import { JugqError } from '../core/errors.ts';
 import { idOf } from '../core/graph.ts';
 import type { RunId } from '../core/identifiers.ts';
+import { parsePatterns } from '../core/patterns.ts';
 import { isOver, type RunRecord } from '../core/records.ts';
 import { state, type RunProgress } from '../core/run-progress.ts';
 import { carryOut } from './carry-out.ts';
 import type { CommandContext } from './commands/base.ts';
 import { openJugfile, type LoadedJugfile, type OpenJugfile } from './load-jugfile.ts';
-import { failuresOf, formatFailures, formatSummary, nothingToRun, summaryOf } from './report.ts';
+import { optionsOf } from './plan-options.ts';
+import { failuresOf } from './failures.ts';
+import { formatFailures, formatSummary, nothingToRun, summaryOf } from './report.ts';
 import { retryCommand } from './retry-command.ts';
 import { activeRuns, wishCancelled } from './runs.ts';
 import type { Session } from './session.ts';
@@ -20,6 +23,9 @@ export interface PlanRequest {
   readonly args: readonly string[];
   readonly keepFailed: boolean;
   readonly replace: boolean;
+  /** Patterns; none: all tasks. */
+  readonly targets: readonly string[];
+  readonly failFast: boolean;
   readonly json: boolean;
   readonly context: CommandContext;
 }
@@ -30,6 +36,8 @@ const beginMs = 10_000;
 /** Loads the jugfile that a request names, as far as the stored results go. */
 export function openRequested(session: Session, request: PlanRequest): Promise<OpenJugfile> {
   const { stderr, interrupted } = request.context;
+  // What cannot be read is told before anything is evaluated.
+  parsePatterns(request.targets);
   return openJugfile(request.jugfile, {
     cwd: session.cwd,
     args: request.args,
@@ -49,7 +57,7 @@ export async function submitRequested(
 ): Promise<Submitted> {
   const { stderr } = request.context;
   const active = await activeRuns(session.project);
-  const submitted = await submitRun(session.project, loaded, { keepFailed: request.keepFailed });
+  const submitted = await submitRun(session.project, loaded, optionsOf(request, loaded));
   for (const run of active) {
     if (run.jugfile !== loaded.path) {
       for (const name of changedFunctions(run, submitted.record)) {
@@ -58,7 +66,7 @@ export async function submitRequested(
         );
       }
     } else if (request.replace) {
-      await wishCancelled(session.project, run.id);
+      await wishCancelled(session.project, run.id, { finish: false });
       stderr.write(`run ${run.id} of the same jugfile is cancelled\n`);
     } else if (run.state !== 'planning' && !submitted.complete) {
       stderr.write(
@@ -112,10 +120,8 @@ export async function dryRun(session: Session, request: PlanRequest): Promise<nu
   const jugfile = await openRequested(session, request);
   await jugfile.close();
   const id = 'DRYRUN' as RunId;
-  const { progress } = await survey(session.project, jugfile.loaded, {
-    id,
-    keepFailed: request.keepFailed,
-  });
+  const options = optionsOf(request, jugfile.loaded);
+  const { progress } = await survey(session.project, jugfile.loaded, { id, ...options });
   const plans = reasonsOf(progress);
   if (request.json) {
     context.stdout.write(`${JSON.stringify({ kind: 'dry-run', tasks: plans })}\n`);

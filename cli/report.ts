@@ -1,9 +1,6 @@
 /** How a run ended, for people and for programs. */
 import colors from 'picocolors';
-import type { OpenProject } from '../broker/project.ts';
-import { TaskIndex, type Graph } from '../core/graph.ts';
-import type { TaskId } from '../core/identifiers.ts';
-import { addCounts, decodeRecord, type FailureRecord, type RunRecord } from '../core/records.ts';
+import { addCounts, type FailureRecord, type RunRecord } from '../core/records.ts';
 
 /** The last line of `run --json` and `plan --json`. */
 export interface Summary {
@@ -46,11 +43,13 @@ export function countOf(count: number, noun: string): string {
 /** A summary as a sentence. */
 export function formatSummary(summary: Summary): string {
   const { tasks, executed, cached, failed, blocked } = summary;
+  const left = tasks - executed - cached - failed - blocked;
   const parts = [
     `${countOf(tasks, 'task')}: ${executed.toString()} executed`,
     `${cached.toString()} were there`,
     ...(failed > 0 ? [colors.red(`${failed.toString()} failed`)] : []),
     ...(blocked > 0 ? [colors.red(`${blocked.toString()} blocked behind them`)] : []),
+    ...(left > 0 ? [`${left.toString()} not run`] : []),
   ];
   return `${parts.join(', ')} (${summary.seconds.toFixed(1)} s)`;
 }
@@ -61,21 +60,6 @@ export function nothingToRun(record: RunRecord): string {
   return failed + blocked === 0
     ? 'nothing to run: every result is there'
     : 'nothing to run: what has no result failed before, or waits for what did, and --keep-failed keeps it so';
-}
-
-/** Failure records of the tasks of a graph that failed for good, in the order of declaration. */
-export async function failuresOf(project: OpenProject, graph: Graph): Promise<FailureRecord[]> {
-  const index = new TaskIndex(graph);
-  const entries = await project.failures.list();
-  return entries
-    .flatMap((entry) => {
-      const position = index.find(entry.key as TaskId);
-      if (position === -1 || entry.value === undefined) return [];
-      const record = decodeRecord<FailureRecord>(entry.value, `the failure record of ${entry.key}`);
-      return record.kind === 'final' ? [{ position, record }] : [];
-    })
-    .sort((a, b) => a.position - b.position)
-    .map((each) => each.record);
 }
 
 const shownMax = 10;
@@ -89,7 +73,8 @@ export function formatFailures(failures: readonly FailureRecord[], retryWith: st
   return shown.join('\n');
 }
 
-function formatFailure(record: FailureRecord): string {
+/** A failed task with its error and the last that it printed. */
+export function formatFailure(record: FailureRecord): string {
   const { error, attempt, output } = record;
   const text = error.stack === '' ? `${error.name}: ${error.message}` : error.stack;
   const lines = [

@@ -84,7 +84,7 @@ async function carryOutOrCancel(
 /** Where the wish cannot be written (the server is full), the interruption is still what ended this command. */
 async function cancelQuietly(session: Session, request: PlanRequest, run: RunId): Promise<void> {
   try {
-    await wishCancelled(session.project, run);
+    await wishCancelled(session.project, run, { finish: true });
   } catch (error) {
     if (!isJugqError(error)) throw error;
     request.context.stderr.write(`run ${run} is not cancelled: ${error.message}\n`);

@@ -8,6 +8,7 @@ import {
   encodeRecord,
   isOver,
   recordFormat,
+  type CancelWish,
   type RunRecord,
 } from '../core/records.ts';
 
@@ -35,6 +36,13 @@ export async function allRuns(project: OpenProject): Promise<RunRecord[]> {
 /** Active runs, the oldest first. */
 export async function activeRuns(project: OpenProject): Promise<RunRecord[]> {
   return (await allRuns(project)).filter(isActive);
+}
+
+/** The active runs, else the newest; of each what a user who names none means. */
+export async function currentRuns(project: OpenProject): Promise<RunRecord[]> {
+  const runs = await allRuns(project);
+  const active = runs.filter(isActive);
+  return active.length > 0 ? active : runs.slice(-1);
 }
 
 /**
@@ -103,7 +111,21 @@ export async function failRun(project: OpenProject, id: RunId, note: string): Pr
  * Asks for a run to be cancelled: the dispatcher withdraws what is queued for it alone; results stay.
  *
  * The wish has a key of its own, so that it never competes with the dispatcher for the record.
+ *
+ * @param finish - what has begun may finish; otherwise it is ended
  */
-export async function wishCancelled(project: OpenProject, run: RunId): Promise<void> {
-  await project.runs.put(`${run}.cancel`, encodeRecord({ format: recordFormat }));
+export async function wishCancelled(
+  project: OpenProject,
+  run: RunId,
+  { finish }: { readonly finish: boolean },
+): Promise<void> {
+  const wish: CancelWish = { format: recordFormat, finish };
+  await project.runs.put(`${run}.cancel`, encodeRecord(wish));
+}
+
+/** Asks for a run to be paused, or to go on. */
+export async function wishPaused(project: OpenProject, run: RunId, paused: boolean): Promise<void> {
+  const key = `${run}.pause`;
+  if (paused) await project.runs.put(key, encodeRecord({ format: recordFormat }));
+  else await project.runs.delete(key);
 }

@@ -10,7 +10,7 @@ import type { RunId, TaskId } from '../core/identifiers.ts';
 import { encodePlan, type SpilledArgument } from '../core/plan-format.ts';
 import { encodeRecord, isOver, noCounts, recordFormat, type RunRecord } from '../core/records.ts';
 import { conclusion, countsByFunction, executedAndCached } from '../core/run-outlook.ts';
-import { startRun, type KnownFailure, type RunProgress } from '../core/run-progress.ts';
+import { startRun, state, type KnownFailure, type RunProgress } from '../core/run-progress.ts';
 import type { LoadedJugfile } from './load-jugfile.ts';
 import { updateRun } from './runs.ts';
 
@@ -26,6 +26,10 @@ export interface Submitted {
 export interface SubmitOptions {
   /** Leave tasks that failed before as they are. */
   readonly keepFailed: boolean;
+  /** Patterns of the tasks that are wanted, with what they need; absent: all tasks. */
+  readonly targets?: readonly string[] | undefined;
+  /** The first task that fails for good ends the run. */
+  readonly failFast?: boolean | undefined;
 }
 
 /** Arguments over this size travel as blobs, so that a parcel of several stays within a message. */
@@ -39,7 +43,7 @@ const inlineArgumentsMax = 64 * 1024;
 export async function survey(
   project: OpenProject,
   loaded: Planned,
-  run: { readonly id: RunId; readonly keepFailed: boolean },
+  run: SubmitOptions & { readonly id: RunId },
 ): Promise<{ progress: RunProgress; failed: ReadonlyMap<TaskId, KnownFailure> }> {
   const { graph, bundle } = loaded;
   const basis = await project.results.lastRevision();
@@ -51,7 +55,8 @@ export async function survey(
     : [];
   const spilled = new Map<number, SpilledArgument>();
   const plan = { graph, code: bundle.digest, spilled, open: loaded.open, waits: loaded.waits };
-  const progress = startRun({ id: run.id, plan, basis }, results, standing, () => 1);
+  const { id, targets, failFast } = run;
+  const progress = startRun({ id, plan, basis, targets, failFast }, results, standing, () => 1);
   return { progress, failed };
 }
 
@@ -68,15 +73,12 @@ export async function submitRun(
   options: SubmitOptions,
 ): Promise<Submitted> {
   const id = ulid() as RunId;
-  const planning = firstRecord(id, loaded);
+  const planning = firstRecord(id, loaded, options);
   const revision = await project.runs.put(id, encodeRecord(planning), 0);
-  const { progress, failed } = await survey(project, loaded, {
-    id,
-    keepFailed: options.keepFailed,
-  });
+  const { progress, failed } = await survey(project, loaded, { id, ...options });
   const end = conclusion(progress);
   const complete = end === 'finished' || end === 'failed';
-  if (!options.keepFailed) await clearFailures(project, failed);
+  if (!options.keepFailed) await clearFailures(project, progress, failed);
   // Also of a run with nothing to do: which results belong to a jugfile is known from its newest plan.
   const plan = await storePlan(project, loaded, { id, step: 1 });
   const record: RunRecord = {
@@ -108,17 +110,18 @@ export async function submitRun(
 export async function submitNext(
   project: OpenProject,
   loaded: Planned,
-  { id, step, basis }: RunRecord,
+  { id, step, basis, targets, failFast }: RunRecord,
 ): Promise<RunRecord | undefined> {
   const next = step + 1;
-  const { progress } = await survey(project, loaded, { id, keepFailed: true });
+  const options = { keepFailed: true, targets, failFast };
+  const { progress } = await survey(project, loaded, { id, ...options });
   const plan = await storePlan(project, loaded, { id, step: next });
   const facts = described(loaded, { ...progress, basis });
   return updateRun(project, id, (record) => {
     if (record.step !== step || isOver(record.state)) return undefined;
     const { waits: _before, awake: _then, ...rest } = record;
-    const state = loaded.waits.length > 0 ? 'parked' : 'running';
-    return { ...rest, ...facts, state, plan, step: next };
+    const now = loaded.waits.length > 0 ? 'parked' : 'running';
+    return { ...rest, ...facts, state: now, plan, step: next };
   });
 }
 
@@ -142,7 +145,8 @@ function described(
   };
 }
 
-function firstRecord(id: RunId, loaded: LoadedJugfile): RunRecord {
+function firstRecord(id: RunId, loaded: LoadedJugfile, options: SubmitOptions): RunRecord {
+  const { targets, failFast = false } = options;
   return {
     format: recordFormat,
     id,
@@ -162,6 +166,8 @@ function firstRecord(id: RunId, loaded: LoadedJugfile): RunRecord {
     cached: 0,
     published: 0,
     epoch: 0,
+    ...(targets === undefined ? {} : { targets }),
+    ...(failFast ? { failFast } : {}),
   };
 }
 
@@ -176,13 +182,14 @@ async function failuresIn(project: OpenProject, graph: Graph): Promise<Map<TaskI
   );
 }
 
+/** Those of tasks that the run has no need of stay. */
 async function clearFailures(
   project: OpenProject,
+  { index, state: states }: RunProgress,
   failed: ReadonlyMap<TaskId, KnownFailure>,
 ): Promise<void> {
-  await Promise.all(
-    [...failed].map(([id, failure]) => project.failures.delete(id, failure.revision)),
-  );
+  const needed = [...failed].filter(([id]) => states[index.find(id)] !== state.idle);
+  await Promise.all(needed.map(([id, failure]) => project.failures.delete(id, failure.revision)));
 }
 
 /** @returns the name that it is stored by */

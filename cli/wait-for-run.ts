@@ -1,7 +1,8 @@
 /** `jugq wait`: watches a run from outside, and dispatches if nobody else does. */
 import type { CommandContext } from './commands/base.ts';
 import { startProgress } from './progress.ts';
-import { failuresOf, formatFailures, formatSummary, summaryOf } from './report.ts';
+import { failuresOf } from './failures.ts';
+import { formatFailures, formatSummary, summaryOf } from './report.ts';
 import { findRun } from './runs.ts';
 import { decodePlan } from '../core/plan-format.ts';
 import { retryCommand } from './retry-command.ts';

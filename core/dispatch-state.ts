@@ -34,7 +34,7 @@ export type Recall = 'none' | 'idle' | 'all';
 
 export type DispatchEvent =
   | { readonly kind: 'run-added'; readonly run: RunProgress }
-  | { readonly kind: 'run-removed'; readonly run: RunId }
+  | { readonly kind: 'run-removed'; readonly run: RunId; readonly recall: 'idle' | 'all' }
   | { readonly kind: 'run-paused'; readonly run: RunId; readonly paused: boolean }
   /** The last entry of a result's key: a value, or a marker. */
   | {

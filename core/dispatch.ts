@@ -121,7 +121,7 @@ function take(state: DispatchState, event: DispatchEvent, now: number, decided: 
       break;
     case 'run-removed':
       removeRun(state, event.run);
-      withdrawUseless(state, Infinity, 'all', decided);
+      withdrawUseless(state, Infinity, event.recall, decided);
       break;
     case 'run-paused':
       pauseRun(state, event.run, event.paused, decided);

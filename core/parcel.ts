@@ -45,6 +45,8 @@ export interface Parcel {
   readonly timeoutMs?: number;
   /** Its function is known to be quick: on its first delivery it may run without a look for its results. */
   readonly quick: boolean;
+  /** The first of its tasks that fails for good ends the run: nothing more of it is to be begun. */
+  readonly failFast: boolean;
   readonly tasks: readonly ParcelTask[];
 }
 
@@ -70,6 +72,7 @@ export function encodeParcel(
       task.arguments,
       task.inputs.flatMap((input) => [input.id, input.revision]),
     ]),
+    parcel.failFast,
   ]);
 }
 
@@ -82,17 +85,8 @@ export function decodeParcel(bytes: Uint8Array): Parcel {
   const fields = unpack(bytes, 'a queue message');
   if (!Array.isArray(fields)) throw corrupt();
   requireFormat(fields[0], parcelFormat, 'a queue message');
-  const [, run, code, functionName, fingerprint, retries, timeoutMs, quick, tasks] = fields as [
-    number,
-    RunId,
-    string,
-    string,
-    string,
-    number,
-    number,
-    boolean,
-    unknown,
-  ];
+  const [, run, code, functionName, fingerprint, retries, timeoutMs, quick, tasks, failFast] =
+    fields as [number, RunId, string, string, string, number, number, boolean, unknown, boolean];
   if (typeof functionName !== 'string' || !Array.isArray(tasks) || tasks.length === 0) {
     throw corrupt();
   }
@@ -104,6 +98,7 @@ export function decodeParcel(bytes: Uint8Array): Parcel {
     retries,
     ...(timeoutMs > 0 ? { timeoutMs } : {}),
     quick,
+    failFast,
     tasks: tasks.map((fieldsOfTask) => readTask(functionName, fieldsOfTask)),
   };
 }

@@ -65,6 +65,13 @@ export interface RunRecord {
   readonly note?: string;
 }
 
+/** Somebody wishes a run cancelled. */
+export interface CancelWish {
+  readonly format: number;
+  /** What has begun may finish; otherwise it is ended. */
+  readonly finish: boolean;
+}
+
 /** An error of a user's task, as it is kept. */
 export interface TaskError {
   readonly name: string;

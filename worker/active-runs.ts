@@ -7,7 +7,7 @@ import { JugqError } from '../core/errors.ts';
 import { TaskIndex } from '../core/graph.ts';
 import type { RunId } from '../core/identifiers.ts';
 import { decodePlan } from '../core/plan-format.ts';
-import { decodeRecord, isOver, type RunRecord } from '../core/records.ts';
+import { decodeRecord, isOver, type CancelWish, type RunRecord } from '../core/records.ts';
 import { startRunInSteps, type RunProgress } from '../core/run-progress.ts';
 import { isUnreadable, resultEvent, type ReignContext } from './reign-context.ts';
 import { RunBook } from './run-book.ts';
@@ -18,6 +18,7 @@ export class ActiveRuns {
   readonly #failures: SeenFailures;
   readonly #books = new Map<RunId, RunBook>();
   readonly #cancelled = new Set<RunId>();
+  readonly #paused = new Set<RunId>();
   /** For each plan that is being read: the results that came meanwhile. */
   readonly #loading = new Set<ResultEntry[]>();
   readonly #loads = new Set<Promise<void>>();
@@ -56,7 +57,7 @@ export class ActiveRuns {
   see(entry: Entry): void {
     const [id, wish] = entry.key.split('.') as [RunId, string | undefined];
     if (wish !== undefined) {
-      if (wish === 'cancel' && entry.value !== undefined) this.#context.guard(this.#cancel(id));
+      this.#seeWish(id, wish, entry.value);
       return;
     }
     if (entry.value === undefined) return;
@@ -66,7 +67,7 @@ export class ActiveRuns {
     if (isOver(record.state)) {
       // Its planner has ended it: what it had planned is of no use.
       const isActive = this.#context.state.runs.some((each) => each.id === id);
-      if (isActive) this.#context.tell({ kind: 'run-removed', run: id });
+      if (isActive) this.#context.tell({ kind: 'run-removed', run: id, recall: 'idle' });
       return;
     }
     if (record.plan === undefined || this.#cancelled.has(id)) return;
@@ -77,6 +78,19 @@ export class ActiveRuns {
     const load = this.#load(opened, record.plan, record.step);
     this.#loads.add(load);
     this.#context.guard(load.finally(() => this.#loads.delete(load)));
+  }
+
+  #seeWish(id: RunId, wish: string, value: Uint8Array | undefined): void {
+    if (wish === 'cancel' && value !== undefined) {
+      const { finish } = decodeRecord<CancelWish>(value, `the wish to cancel run ${id}`);
+      this.#context.guard(this.#cancel(id, finish ? 'idle' : 'all'));
+    }
+    if (wish !== 'pause') return;
+    const paused = value !== undefined;
+    if (paused) this.#paused.add(id);
+    else this.#paused.delete(id);
+    this.#books.get(id)?.pause(paused);
+    this.#context.tell({ kind: 'run-paused', run: id, paused });
   }
 
   async #load(book: RunBook, planName: string, step: number): Promise<void> {
@@ -90,6 +104,9 @@ export class ActiveRuns {
       return;
     book.run = run;
     this.#context.tell({ kind: 'run-added', run });
+    const paused = this.#paused.has(id);
+    book.pause(paused);
+    if (paused) this.#context.tell({ kind: 'run-paused', run: id, paused });
     for (const entry of seen) this.#context.tell(resultEvent(entry));
     book.dirty = true;
     const ms = Math.round(performance.now() - startedAt);
@@ -124,12 +141,12 @@ export class ActiveRuns {
   }
 
   /** Somebody wishes a run cancelled, whether or not it has been loaded, or ever got a plan. */
-  async #cancel(id: RunId): Promise<void> {
+  async #cancel(id: RunId, recall: 'idle' | 'all'): Promise<void> {
     if (this.#cancelled.has(id)) return;
     this.#cancelled.add(id);
     const book = this.#books.get(id) ?? (await this.#openBook(id));
     if (book === undefined || this.#context.isOver() || isOver(book.record.state)) return;
-    this.#context.tell({ kind: 'run-removed', run: id });
+    this.#context.tell({ kind: 'run-removed', run: id, recall });
     book.end('cancelled');
     this.#context.trace({ kind: 'run-over', run: id, state: 'cancelled' });
   }

@@ -5,7 +5,7 @@
  * is sent for it, since a late answer would hit the newer delivery.
  */
 import type { Delivery, Pulse } from '../broker/pull.ts';
-import type { TaskId } from '../core/identifiers.ts';
+import type { RunId, TaskId } from '../core/identifiers.ts';
 import type { Parcel } from '../core/parcel.ts';
 
 /** A parcel in this worker's hands. */
@@ -36,9 +36,13 @@ export interface HeldOptions {
 /** Of an ack wait: how often heartbeats are sent, and after how long without one a parcel is another's. */
 const beatShare = 1 / 3;
 const lostShare = 0.9;
+/** By then the dispatcher has taken out of the queue what nobody wants of a run that has ended; the rest is wanted. */
+const endingMs = 10_000;
 
 export class HeldParcels {
   readonly #held = new Set<HeldParcel>();
+  /** Runs that a failure here has ended, and when. */
+  readonly #endedRuns = new Map<RunId, number>();
   readonly #options: HeldOptions;
   readonly #timer: NodeJS.Timeout;
   #waiting: (() => void)[] = [];
@@ -108,6 +112,17 @@ export class HeldParcels {
       if (held.parcel.tasks[0]?.id === head && held.delivery.queue === queue) return held;
     }
     return undefined;
+  }
+
+  /** What waits here of a run that a failure has ended is not begun; the dispatcher takes it out of the queue. */
+  endRun(run: RunId): void {
+    this.#endedRuns.set(run, performance.now());
+    for (const held of this.all()) if (held.parcel.run === run) this.drop(held);
+  }
+
+  /** Whether a failure here has ended the run just now: what still comes of it may not be wanted any more. */
+  isEnding(run: RunId): boolean {
+    return performance.now() - (this.#endedRuns.get(run) ?? -Infinity) < endingMs;
   }
 
   /** Lets go of a parcel whose message is gone from the queue, or about to go: nothing is sent for it. */

@@ -81,6 +81,7 @@ export class Performer {
         retries: facts.retries,
         ...(facts.timeoutMs === undefined ? {} : { timeoutMs: facts.timeoutMs }),
         quick: instruction.quick,
+        failFast: run.failFast,
       },
       instruction.tasks.map((task) => ({
         ...parcelFacts(run, task),

@@ -21,6 +21,7 @@ export class RunBook {
   dirty = false;
   #revision: number;
   #ended: RunState | undefined;
+  #paused = false;
   #awake = 0;
   #writing = false;
 
@@ -40,6 +41,13 @@ export class RunBook {
   /** Planning can go on; the next write says so. */
   wake(): void {
     this.#awake = this.step;
+    this.dirty = true;
+  }
+
+  /** Somebody wishes it paused, or to go on; the next write says so. */
+  pause(paused: boolean): void {
+    if (paused === this.#paused) return;
+    this.#paused = paused;
     this.dirty = true;
   }
 
@@ -81,7 +89,8 @@ export class RunBook {
   #compose(epoch: number): RunRecord {
     const { note: _previous, awake: _before, ...record } = this.record;
     const awake = this.#awake === record.step;
-    const state = this.#ended ?? (awake || record.waits !== undefined ? 'parked' : 'running');
+    const parked = awake || record.waits !== undefined;
+    const state = this.#ended ?? (this.#paused ? 'paused' : parked ? 'parked' : 'running');
     return {
       ...record,
       ...(awake ? { awake: record.step } : {}),

@@ -100,9 +100,10 @@ export class Schedule {
   }
 
   #batchSize(work: Work): number {
-    const { functionName, timeoutMs } = work.held.parcel;
+    const { functionName, timeoutMs, failFast } = work.held.parcel;
     const known = this.#durations.get(functionName);
-    if (work.suspect !== undefined || work.alone || timeoutMs !== undefined) return 1;
+    const isSingle = timeoutMs !== undefined || failFast;
+    if (work.suspect !== undefined || work.alone || isSingle) return 1;
     if (known === undefined || known.seen < knownAfter) return 1;
     const byTime = Math.floor(batchMs / Math.max(known.meanMs, batchMs / batchMax));
     const fair = Math.ceil((this.#waiting + 1) / this.#threads);

@@ -18,6 +18,8 @@ export async function failTask(
   task: ParcelTask,
   failure: AttemptFailure,
 ): Promise<void> {
+  const { failFast, retries, run } = held.parcel;
+  if (failFast && (failure.final || task.attempt > retries)) context.held.endRun(run);
   await storeFailure(context, held.parcel, task, failure);
   context.held.settle(held);
 }

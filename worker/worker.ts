@@ -47,6 +47,8 @@ const longMs = 5000;
 const aheadMax = 1024;
 /** What has not begun after this long goes back, for a worker that is free. */
 const handBackAfterMs = 10_000;
+/** Of a run that has just ended: in a moment the message is gone, or wanted by another run. */
+const endedDelayMs = 2000;
 /** A parcel of a newer format: another worker may know it. */
 const foreignDelayMs = 30_000;
 
@@ -243,6 +245,10 @@ export class WorkerDaemon {
     if (parcel === undefined) return;
     if (this.#draining) {
       delivery.handBack(0);
+      return;
+    }
+    if (this.#held.isEnding(parcel.run)) {
+      delivery.handBack(endedDelayMs);
       return;
     }
     if (delivery.deliveries > 1 && this.#held.adopt(delivery, parcel)) return;

@@ -7,6 +7,7 @@ export class CancelCommand extends JugqCommand {
   static override usage = Command.Usage({
     category: 'Running',
     description: 'cancel a run: nothing more of it is started; its results stay',
+    details: 'Tasks that run for it alone are ended; what another active run needs goes on.',
     examples: [
       ['The newest run', '$0 cancel'],
       ['A run by the beginning of its id', '$0 cancel 01KX'],
@@ -14,11 +15,12 @@ export class CancelCommand extends JugqCommand {
   });
 
   run = Option.String({ required: false });
+  json = Option.Boolean('--json', false, { description: 'print the run and its state as JSON' });
 
   override execute(): Promise<number> {
     return this.withSession(async (session) => {
       const { cancelRun } = await import('../cancel-run.ts');
-      return cancelRun(session, this.run, this.context);
+      return cancelRun(session, { run: this.run, json: this.json, context: this.context });
     });
   }
 }

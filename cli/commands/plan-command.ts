@@ -27,6 +27,12 @@ export class PlanCommand extends JugqCommand {
   keepFailed = Option.Boolean('--keep-failed', false, {
     description: 'do not try again what failed before',
   });
+  targets = Option.Array('--target', [], {
+    description: 'only tasks that match, and what they need: a name, =name, /regex/ or task id',
+  });
+  failFast = Option.Boolean('--fail-fast', false, {
+    description: 'end the run when a task has failed for good; what runs may finish',
+  });
   replace = Option.Boolean('--replace', false, {
     description: 'cancel older runs of the same jugfile',
   });
@@ -40,6 +46,8 @@ export class PlanCommand extends JugqCommand {
         args: this.args,
         keepFailed: this.keepFailed,
         replace: this.replace,
+        targets: this.targets,
+        failFast: this.failFast,
         json: this.json,
         context: this.context,
       };

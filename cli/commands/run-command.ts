@@ -13,6 +13,7 @@ export class RunCommand extends JugqCommand {
     examples: [
       ['Run a jugfile', '$0 run jugfile.ts'],
       ['With arguments for its plan function', '$0 run jugfile.ts fast -- --seed=2'],
+      ['Only what two functions need', '$0 run jugfile.ts --target =kmeans --target plot'],
       ['On two threads', '$0 run -j 2 jugfile.ts'],
     ],
   });
@@ -24,6 +25,12 @@ export class RunCommand extends JugqCommand {
   });
   keepFailed = Option.Boolean('--keep-failed', false, {
     description: 'do not try again what failed before',
+  });
+  targets = Option.Array('--target', [], {
+    description: 'only tasks that match, and what they need: a name, =name, /regex/ or task id',
+  });
+  failFast = Option.Boolean('--fail-fast', false, {
+    description: 'end the run when a task has failed for good; what runs may finish',
   });
   replace = Option.Boolean('--replace', false, {
     description: 'cancel older runs of the same jugfile',
@@ -42,6 +49,8 @@ export class RunCommand extends JugqCommand {
         args: this.args,
         keepFailed: this.keepFailed,
         replace: this.replace,
+        targets: this.targets,
+        failFast: this.failFast,
         json: this.json,
         context: this.context,
       });

@@ -12,6 +12,7 @@ export class StatusCommand extends JugqCommand {
     examples: [
       ['The active runs', '$0 status'],
       ['A jugfile', '$0 status jugfile.ts'],
+      ['Why tasks have failed', '$0 status --failed'],
       ['And again every second', '$0 status --watch'],
       ['One line, and exit status 1 unless all is finished', '$0 status --short --exit-code'],
       ['How long tasks took', '$0 status --times'],
@@ -22,6 +23,9 @@ export class StatusCommand extends JugqCommand {
   jugfileAndArgs = Option.Rest({ name: 'jugfile' });
   run = Option.String('--run', { description: 'this run, by the beginning of its id' });
   all = Option.Boolean('--all', false, { description: 'all runs, over or not' });
+  failed = Option.Boolean('--failed', false, {
+    description: 'what has failed, grouped by cause',
+  });
   watch = Option.Boolean('--watch', false, { description: 'again every second until interrupted' });
   times = Option.Boolean('--times', false, {
     description: 'mean, 95th percentile and total of the durations of each function',
@@ -42,6 +46,10 @@ export class StatusCommand extends JugqCommand {
 
   override execute(): Promise<number> {
     return this.withSession(async (session) => {
+      if (this.failed) {
+        const { showCauses } = await import('../show-failures.ts');
+        return showCauses(session, { run: this.run, json: this.json, context: this.context });
+      }
       const { showStatus } = await import('../show-status.ts');
       const [jugfile, ...args] = this.jugfileAndArgs;
       return showStatus(session, {

@@ -64,7 +64,9 @@ test('dispatch: a run that is cancelled: only what nobody else needs is withdraw
   desk.add({ 'f a': [], 'f b': [] });
   const second = desk.run({ 'f b': [], 'f c': [] });
   desk.tell({ kind: 'run-added', run: second });
-  t.deepEqual(withdrawn(desk.tell({ kind: 'run-removed', run: second.id })), [idFor('f c')]);
+  t.deepEqual(withdrawn(desk.tell({ kind: 'run-removed', run: second.id, recall: 'all' })), [
+    idFor('f c'),
+  ]);
   t.deepEqual(desk.tell({ kind: 'withdrawn', head: idFor('f c'), queue: 'default' }), []);
 });
 
@@ -74,7 +76,11 @@ test('dispatch: a cancelled run with mates of a needed task in one parcel: the m
   const wide = desk.run({ 'f a': [], 'f b': [], 'f c': [], 'f d': [], 'f e': [] });
   t.is(published(desk.tell({ kind: 'run-added', run: wide }))[0]?.length, 2);
   desk.add({ 'f b': [] });
-  t.false(withdrawn(desk.tell({ kind: 'run-removed', run: wide.id })).includes(idFor('f a')));
+  t.false(
+    withdrawn(desk.tell({ kind: 'run-removed', run: wide.id, recall: 'all' })).includes(
+      idFor('f a'),
+    ),
+  );
 });
 
 test('dispatch: a sweep that does not find a message: its tasks are verified, and published again if they are absent', (t) => {

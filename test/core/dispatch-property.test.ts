@@ -17,7 +17,11 @@ interface PlannedRun {
   readonly number: number;
   readonly sketch: Sketch;
   readonly code: string;
+  readonly failFast: boolean;
+  readonly targets: readonly string[] | undefined;
 }
+
+const anyRun = fc.integer({ min: 1, max: 4 }).map((number) => runFor(number, planFor({})).id);
 
 /** What may be told, by anybody, in any order. */
 const anyEvent: fc.Arbitrary<DispatchEvent | PlannedRun> = fc.oneof(
@@ -43,11 +47,15 @@ const anyEvent: fc.Arbitrary<DispatchEvent | PlannedRun> = fc.oneof(
     number: fc.integer({ min: 1, max: 4 }),
     sketch: fc.constantFrom(...sketches),
     code: fc.constantFrom('old', 'new'),
+    failFast: fc.boolean(),
+    targets: fc.constantFrom(undefined, undefined, ['f'], ['=g']),
   }),
-  fc.integer({ min: 1, max: 4 }).map((number) => ({
-    kind: 'run-removed' as const,
-    run: runFor(number, planFor({})).id,
-  })),
+  fc.record({
+    kind: fc.constant('run-removed' as const),
+    run: anyRun,
+    recall: fc.constantFrom('idle' as const, 'all' as const),
+  }),
+  fc.record({ kind: fc.constant('run-paused' as const), run: anyRun, paused: fc.boolean() }),
   fc.record({
     kind: fc.constantFrom('absent' as const),
     tasks: fc.subarray(names).map((some) => some.map(idFor)),
@@ -91,7 +99,8 @@ testProp(
       const active = new Set(state.runs.map((run) => run.id));
       const events = batch.flatMap((event): DispatchEvent[] => {
         if (event.kind !== 'planned') return [event];
-        const run = runFor(event.number, planFor(event.sketch, { code: event.code }));
+        const { number, sketch, code, failFast, targets } = event;
+        const run = runFor(number, planFor(sketch, { code }), {}, { failFast, targets });
         if (active.has(run.id)) return [];
         active.add(run.id);
         return [{ kind: 'run-added', run }];

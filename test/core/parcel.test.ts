@@ -34,6 +34,7 @@ const anyParcel = fc
     retries: fc.nat(),
     timeoutMs: fc.option(fc.integer({ min: 1 })),
     quick: fc.boolean(),
+    failFast: fc.boolean(),
     tasks: fc.array(anyTask, { minLength: 1, maxLength: 4 }),
   })
   .map(({ timeoutMs, tasks, ...facts }): Parcel => ({

@@ -10,6 +10,7 @@ import {
   type KnownFailure,
   type KnownResult,
   type RunProgress,
+  type RunStart,
 } from '../../core/run-progress.ts';
 
 /** Tasks by name, `<function> <anything>`, each with the names of those that it takes. */
@@ -68,9 +69,15 @@ export interface Known {
 }
 
 /** A run of a plan; runs sort by their number. */
-export function runFor(number: number, plan: Plan, known: Known = {}): RunProgress {
+export function runFor(
+  number: number,
+  plan: Plan,
+  known: Known = {},
+  wish: Pick<RunStart, 'targets' | 'failFast'> = {},
+): RunProgress {
   const id = `01RUN${number.toString().padStart(21, '0')}` as RunId;
-  return startRun({ id, plan, basis: 0 }, known.results ?? [], known.failures ?? [], () => 1);
+  const start = { id, plan, basis: 0, ...wish };
+  return startRun(start, known.results ?? [], known.failures ?? [], () => 1);
 }
 
 function functionIn(name: string): string {

@@ -57,6 +57,7 @@ export function parcelFor(functionName: string, number: number): Uint8Array {
       fingerprint: 'f00d',
       retries: 0,
       quick: false,
+      failFast: false,
     },
     [
       {

@@ -18,6 +18,7 @@ export function parcelOf(run: RunProgress, tasks: readonly number[], quick: bool
     fingerprint: facts.fingerprint,
     retries: facts.retries,
     quick,
+    failFast: false,
     tasks: tasks.map((task) => ({
       ...parcelFacts(run, task),
       id: idOf(graph, task),

@@ -191,7 +191,7 @@ export class Reign {
     if (wish !== undefined) {
       if (this.#cancelled.has(id)) return;
       this.#cancelled.add(id);
-      this.#tell({ kind: 'run-removed', run: id });
+      this.#tell({ kind: 'run-removed', run: id, recall: 'all' });
       this.#spawn(this.#record(id, 'cancelled'));
       return;
     }

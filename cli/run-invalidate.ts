@@ -1,0 +1,87 @@
+/** `jugq invalidate`: says what would go, asks where that may surprise, and makes it go. */
+import { createInterface } from 'node:readline/promises';
+import { JugqError } from '../core/errors.ts';
+import { parsePatterns } from '../core/patterns.ts';
+import type { CommandContext } from './commands/base.ts';
+import {
+  findDoomed,
+  functionsHit,
+  invalidateDoomed,
+  summaryOf,
+  type Doomed,
+} from './invalidate.ts';
+import type { Invalidated } from './library-types.ts';
+import { countOf } from './report.ts';
+import type { Session } from './session.ts';
+import { formatTable } from './table.ts';
+
+export interface InvalidateRequest {
+  readonly patterns: readonly string[];
+  readonly dryRun: boolean;
+  /** Do not ask. */
+  readonly yes: boolean;
+  readonly json: boolean;
+  readonly context: CommandContext;
+}
+
+/** Invalidates what patterns hit and all that depends on it. */
+export async function runInvalidate(session: Session, request: InvalidateRequest): Promise<number> {
+  const { context, json, dryRun } = request;
+  const doomed = await findDoomed(session.project, parsePatterns(request.patterns));
+  for (const [{ text }, names] of functionsHit(doomed)) {
+    context.stderr.write(`${text} hits ${names.join(', ')}\n`);
+  }
+  if (!dryRun && !(await isMeant(doomed, request))) {
+    context.stderr.write('nothing was invalidated\n');
+    return 1;
+  }
+  const gone = dryRun
+    ? summaryOf(doomed)
+    : await invalidateDoomed(session.project, doomed, (count) => {
+        if (count >= tellFrom) context.stderr.write(`${count.toString()} tasks marked\n`);
+      });
+  const text = json
+    ? JSON.stringify({ kind: 'invalidated', dryRun, ...gone })
+    : format(gone, dryRun);
+  context.stdout.write(`${text}\n`);
+  return 0;
+}
+
+/** Fewer are a matter of a moment. */
+const tellFrom = 10_000;
+
+/** A bare word that hits several functions may hit more than its author thinks of. */
+async function isMeant(doomed: Doomed, { yes, context }: InvalidateRequest): Promise<boolean> {
+  const wide = [...functionsHit(doomed)].filter(([{ bare }, names]) => bare && names.length > 1);
+  const isTerminal =
+    context.stderr.isTTY === true && 'isTTY' in context.stdin && context.stdin.isTTY === true;
+  if (yes || wide.length === 0 || !isTerminal) return true;
+  const { tasks, results } = summaryOf(doomed);
+  const asking = createInterface({ input: context.stdin, output: context.stderr });
+  try {
+    const question = `${countOf(tasks, 'task')} with ${countOf(results, 'result')} would go; do you mean all of these functions? [y/N] `;
+    const answer = await asking.question(question, { signal: context.interrupted });
+    return /^y(es)?$/i.test(answer.trim());
+  } catch (cause) {
+    if (!context.interrupted.aborted) throw cause;
+    throw new JugqError('INTERRUPTED', 'nothing was invalidated', { cause });
+  } finally {
+    asking.close();
+  }
+}
+
+function format({ tasks, results, functions }: Invalidated, dryRun: boolean): string {
+  const rows = Object.entries(functions).map(([name, each]) => [
+    name,
+    each.tasks,
+    each.results,
+    each.matched === each.tasks
+      ? 'named'
+      : each.matched === 0
+        ? 'depends on it'
+        : 'named, or depends on it',
+  ]);
+  const what = `${countOf(results, 'result')} of ${countOf(tasks, 'task')}`;
+  const said = dryRun ? `${what} would be invalidated` : `${what} invalidated`;
+  return `${formatTable(['function', 'tasks', 'results', 'why'], rows)}\n${said}`;
+}
