@@ -2,6 +2,7 @@
 import { inspect } from 'node:util';
 import type { OpenProject } from '../broker/project.ts';
 import { decodeArguments } from '../core/codec.ts';
+import { invariant } from '../core/errors.ts';
 import { argumentsOf, functionOf, idOf, row, type Graph } from '../core/graph.ts';
 import { splitTaskId } from '../core/identifiers.ts';
 import type { Reference, StepReference } from '../core/references.ts';
@@ -102,7 +103,9 @@ async function argumentsIn(
   const argumentsText = args.map(inspectCut).join(', ');
   if (bytes.length > argumentBytesMax) return { argumentsText };
   const json = args.map(
-    (each) => toJsonValue(fill(each, (place) => ({ task: 'id' in place ? place.id : place }))).json,
+    (each) =>
+      toJsonValue(fill(each, (place) => (place instanceof TaskPlace ? { task: place.id } : place)))
+        .json,
   );
   return { arguments: json, argumentsText };
 }
@@ -115,8 +118,11 @@ export function decodeReferences(graph: Graph, task: number, bytes: Uint8Array):
   const dependencies = row(graph.dependencies, task);
   const shown = (reference: Reference): unknown => {
     if (typeof reference === 'string') return reference;
-    if (typeof reference === 'number')
-      return new TaskPlace(idOf(graph, dependencies[reference] ?? graph.count));
+    if (typeof reference === 'number') {
+      const dependency = dependencies[reference];
+      invariant(dependency !== undefined, 'a reference is to a dependency');
+      return new TaskPlace(idOf(graph, dependency));
+    }
     return { part: [shown(reference.of), ...reference.steps.map(shownStep)] };
   };
   const shownStep = (step: StepReference): unknown => {
