@@ -14,7 +14,8 @@ import { jugfileSource } from '../core/stack.ts';
 import { buildError, formatMessage, showPath, type MessagePaths } from './bundle-errors.ts';
 import { placeBanner, placeNames, placeWarnings } from './bundle-place.ts';
 import { withEsbuild } from './esbuild-service.ts';
-import { jugfileStubPlugin } from './jugfile-stub.ts';
+import { withFunctionTable } from './function-table.ts';
+import { importedNames, jugfileStubPlugin } from './jugfile-stub.ts';
 import {
   findPackage,
   nativePackagesPlugin,
@@ -82,7 +83,8 @@ export async function bundleJugfile(path: string, options: BundleOptions = {}): 
   const natives: NativeImport[] = [];
   const result = await build(jugfile, paths, buildOptions(jugfile, natives, options));
   const map = mapOf(result);
-  const code = withInlineMap(outputText(result, '.mjs'), map);
+  const bare = outputText(result, '.mjs');
+  const code = withInlineMap(withFunctionTable(bare, importedNames(bare)), map);
   const mapJson = JSON.stringify(map);
   return {
     digest: createHash('sha256').update(code).digest('hex'),

@@ -2,8 +2,10 @@
 import { inspect } from 'node:util';
 import type { OpenProject } from '../broker/project.ts';
 import { decodeArguments } from '../core/codec.ts';
+import { invariant } from '../core/errors.ts';
 import { argumentsOf, functionOf, idOf, row, type Graph } from '../core/graph.ts';
 import { splitTaskId } from '../core/identifiers.ts';
+import type { Reference, StepReference } from '../core/references.ts';
 import { fill, TaskPlace } from './find-result.ts';
 import type { DeclaredTask, FoundTask } from './find-task.ts';
 import { toJsonValue } from './json-value.ts';
@@ -101,17 +103,35 @@ export async function describeArguments(
   const args = decodeReferences(graph, position, bytes);
   const argumentsText = args.map(inspectCut).join(', ');
   if (bytes.length > argumentBytesMax) return { argumentsText };
-  const json = args.map((each) => toJsonValue(fill(each, (task) => ({ task }))).json);
+  const json = args.map(
+    (each) =>
+      toJsonValue(fill(each, (place) => (place instanceof TaskPlace ? { task: place.id } : place)))
+        .json,
+  );
   return { arguments: json, argumentsText };
 }
 
-/** The arguments of a task, with a place for each task and the name of each task function in them. */
+/**
+ * The arguments of a task, with a place for each task and the name of each function in them; a part of a task is
+ * `{ part: [task, …steps] }`.
+ */
 export function decodeReferences(graph: Graph, task: number, bytes: Uint8Array): unknown[] {
   const dependencies = row(graph.dependencies, task);
-  return decodeArguments(bytes, (reference) => {
-    const dependency = typeof reference === 'number' ? dependencies[reference] : undefined;
-    return dependency === undefined ? String(reference) : new TaskPlace(idOf(graph, dependency));
-  });
+  const shown = (reference: Reference): unknown => {
+    if (typeof reference === 'string') return reference;
+    if (typeof reference === 'number') {
+      const dependency = dependencies[reference];
+      invariant(dependency !== undefined, 'a reference is to a dependency');
+      return new TaskPlace(idOf(graph, dependency));
+    }
+    return { part: [shown(reference.of), ...reference.steps.map(shownStep)] };
+  };
+  const shownStep = (step: StepReference): unknown => {
+    if (typeof step !== 'object') return step;
+    if ('by' in step) return shown(step.by);
+    return 'item' in step ? step.item : { call: step.call };
+  };
+  return decodeArguments(bytes, shown);
 }
 
 function inspectCut(value: unknown): string {

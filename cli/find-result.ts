@@ -5,9 +5,12 @@ import { decodeArguments, decodeValue } from '../core/codec.ts';
 import { JugqError } from '../core/errors.ts';
 import { idOf } from '../core/graph.ts';
 import { isTaskId, type TaskId } from '../core/identifiers.ts';
+import { functionsIn, placesIn, resolveReference, type PartReference } from '../core/references.ts';
+import { resultStore } from '../worker/result-store.ts';
+import { deriveParts } from './derive-parts.ts';
 import { requireWhole, type LoadedJugfile } from './load-jugfile.ts';
 
-/** Any value with task ids where tasks were. */
+/** Stands in a value where a task was. */
 export class TaskPlace {
   readonly id: TaskId;
 
@@ -17,6 +20,21 @@ export class TaskPlace {
 
   [inspect.custom](): string {
     return `Task ${this.id}`;
+  }
+}
+
+/** Stands in a value where a part of a task was. */
+export class PartPlace {
+  /** Its numbers are places in `inputs`. */
+  readonly reference: PartReference;
+  readonly inputs: ReadonlyMap<number, TaskId>;
+  /** The bundle with the functions that may be needed. */
+  readonly file: string;
+
+  constructor(place: Pick<PartPlace, 'reference' | 'inputs' | 'file'>) {
+    this.reference = place.reference;
+    this.inputs = place.inputs;
+    this.file = place.file;
   }
 }
 
@@ -44,25 +62,38 @@ export function exportOf(loaded: LoadedJugfile, name: string): unknown {
 
 /** An encoded export, with a place for each task in it. */
 export function decodeExport(loaded: LoadedJugfile, bytes: Uint8Array): unknown {
-  const [value] = decodeArguments(bytes, (reference) =>
-    typeof reference === 'number'
-      ? new TaskPlace(idOf(loaded.graph, reference))
-      : String(reference),
-  );
+  const { graph, file } = loaded;
+  const [value] = decodeArguments(bytes, (reference) => {
+    if (typeof reference === 'string') return reference;
+    if (typeof reference === 'number') return new TaskPlace(idOf(graph, reference));
+    const inputs = placesIn(reference).map((place) => [place, idOf(graph, place)] as const);
+    return new PartPlace({ reference, inputs: new Map(inputs), file });
+  });
   return value;
 }
 
 /** The ids of all tasks in a structure. */
-export function tasksIn(value: unknown, found = new Set<TaskId>()): Set<TaskId> {
-  if (value instanceof TaskPlace) found.add(value.id);
-  else for (const item of itemsOf(value)) tasksIn(item, found);
+export function tasksIn(value: unknown): Set<TaskId> {
+  const ids = placesOf(value).flatMap((place) =>
+    place instanceof TaskPlace ? [place.id] : [...place.inputs.values()],
+  );
+  return new Set(ids);
+}
+
+/** What stands for tasks and their parts in a structure. */
+function placesOf(
+  value: unknown,
+  found: (TaskPlace | PartPlace)[] = [],
+): (TaskPlace | PartPlace)[] {
+  if (value instanceof TaskPlace || value instanceof PartPlace) found.push(value);
+  else for (const item of itemsOf(value)) placesOf(item, found);
   return found;
 }
 
-/** A structure with the value of each task in its place. */
-export function fill(value: unknown, valueOf: (id: TaskId) => unknown): unknown {
+/** A structure with a value in each place. */
+export function fill(value: unknown, valueOf: (place: TaskPlace | PartPlace) => unknown): unknown {
   const each = (item: unknown): unknown => fill(item, valueOf);
-  if (value instanceof TaskPlace) return valueOf(value.id);
+  if (value instanceof TaskPlace || value instanceof PartPlace) return valueOf(value);
   if (Array.isArray(value)) return value.map(each);
   if (value instanceof Map)
     return new Map([...value].map(([key, item]) => [each(key), each(item)]));
@@ -110,12 +141,36 @@ function resultMissing(missing: readonly TaskId[]): JugqError {
   return new JugqError('RESULT_MISSING', message, { fields: { missing } });
 }
 
-/** The value of a structure: each task in it replaced by its result. */
+/**
+ * The value of a structure: each task in it replaced by its result.
+ *
+ * @throws JugqError `RESULT_MISSING`, `PART_MISSING`; `JUGFILE_THREW` for what the user's functions throw
+ */
 export async function resolveResults(project: OpenProject, value: unknown): Promise<unknown> {
   const results = await readResults(project, tasksIn(value));
-  return fill(value, (id) => {
-    const bytes = results.get(id);
-    return bytes === undefined ? undefined : decodeValue(bytes);
+  const parts = placesOf(value).filter((each) => each instanceof PartPlace);
+  const derived = await deriveParts(
+    parts.filter(({ reference }) => functionsIn(reference).length > 0),
+    results,
+    resultStore(project, 'reader').read,
+  );
+  // Parts of one result share its value: a result of a million parts is read once.
+  const decoded = new Map<TaskId, unknown>();
+  const valueOf = (id: TaskId | undefined): unknown => {
+    const bytes = id === undefined ? undefined : results.get(id);
+    if (id === undefined || bytes === undefined) return undefined;
+    if (!decoded.has(id)) decoded.set(id, decodeValue(bytes));
+    return decoded.get(id);
+  };
+  return fill(value, (place) => {
+    if (place instanceof TaskPlace) return decodeValue(results.get(place.id) ?? new Uint8Array());
+    if (derived.has(place)) return derived.get(place);
+    return resolveReference(place.reference, {
+      input: (at) => valueOf(place.inputs.get(at)),
+      functionNamed: (name) => {
+        throw new JugqError('BUG', `${name} is called where no function of a jugfile is`);
+      },
+    });
   });
 }
 

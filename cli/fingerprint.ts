@@ -31,21 +31,25 @@ const hexLength = 20;
  * stable for one bundle, but all native and bound functions share one, and a renaming by the bundler shows.
  *
  * @param bundle - what the functions were evaluated from
- * @param functions - name of the task function → `fn.toString()` in the evaluated bundle
+ * @param functions - name of the task function → `fn.toString()` in the evaluated bundle of each function of the user's
+ *   behind it; where there are several, as in `mapReduce`, all count
  * @returns name of the task function → 20 lower-case hex digits, in the same order
  */
 export async function fingerprintFunctions(
   bundle: Bundle,
-  functions: ReadonlyMap<string, string>,
+  functions: ReadonlyMap<string, readonly string[]>,
 ): Promise<Map<string, string>> {
   const map = new TraceMap(bundle.map);
-  const positions = locateFunctions(bundle.code, new Set(functions.values()), map);
+  const positions = locateFunctions(bundle.code, new Set([...functions.values()].flat()), map);
   const sources = new Set([...positions.values()].flat().map(({ source }) => source));
   const modules = await readModules(sources, map);
   return new Map(
-    [...functions].map(([name, text]) => {
-      const own = ownText(positions.get(text) ?? [], modules);
-      return [name, digest(own === undefined ? ['bundled', text] : ['own', own])];
+    [...functions].map(([name, texts]) => {
+      const parts = texts.flatMap((text) => {
+        const own = ownText(positions.get(text) ?? [], modules);
+        return own === undefined ? ['bundled', text] : ['own', own];
+      });
+      return [name, digest(parts)];
     }),
   );
 }

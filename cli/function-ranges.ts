@@ -56,7 +56,8 @@ function parseAs(sourceType: NonNullable<Options['sourceType']>, code: string): 
   }
 }
 
-interface SyntaxNode {
+/** A node of a syntax tree, whose children are looked at one by one. */
+export interface SyntaxNode {
   readonly type: string;
   readonly start: number;
   readonly end: number;
@@ -94,7 +95,8 @@ function isMethod(node: SyntaxNode): boolean {
   return node.type === 'Property' && (node['method'] === true || node['kind'] !== 'init');
 }
 
-function isNode(value: unknown): value is SyntaxNode {
+/** Whether a child of a node is itself one. */
+export function isNode(value: unknown): value is SyntaxNode {
   return typeof value === 'object' && value !== null && 'type' in value && 'start' in value;
 }
 

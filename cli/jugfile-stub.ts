@@ -28,10 +28,20 @@ export function stubSource(): string {
   return [
     `const api = globalThis[Symbol.for(${symbol})];`,
     `if (api === undefined) throw new Error(${JSON.stringify(outsideMessage)});`,
-    `const absent = (message) => () => { throw new Error(message); };`,
-    ...jugfileApiNames.map((name) => exportLine(name, `api.${name} ?? ${absentCall(name)}`)),
+    `const jugqAbsent = (message) => () => { throw new Error(message); };`,
+    `const ${importer} = (name, message) => api[name] ?? jugqAbsent(message);`,
+    ...jugfileApiNames.map((name) => exportLine(name, importCall(name))),
     ...programNames.map((name) => exportLine(name, programCall(name))),
   ].join('\n');
+}
+
+/** Its calls have no effect that a bundle without their results would miss, so they are there only where they are used. */
+const importer = 'jugqImport';
+
+/** The names of the API that a bundle uses. */
+export function importedNames(code: string): string[] {
+  const calls = new RegExp(`^(?:var|const) .* = .*\\b${importer}\\("(\\w+)",`, 'gm');
+  return [...code.matchAll(calls)].flatMap(([, name]) => name ?? []);
 }
 
 const outsideMessage =
@@ -41,10 +51,12 @@ function exportLine(name: string, expression: string): string {
   return `export const ${name} = ${expression};`;
 }
 
-function absentCall(name: string): string {
-  return `absent(${JSON.stringify(`${name}() is not part of this version of jugq: called by a jugfile: use the same version of jugq for planning and for workers`)})`;
+function importCall(name: string): string {
+  const message = `${name}() is not part of this version of jugq: called by a jugfile: use the same version of jugq for planning and for workers`;
+  return `/* @__PURE__ */ ${importer}(${JSON.stringify(name)}, ${JSON.stringify(message)})`;
 }
 
 function programCall(name: string): string {
-  return `absent(${JSON.stringify(`${name}() is for programs, not for jugfiles: call it in a program that loads the jugfile`)})`;
+  const message = `${name}() is for programs, not for jugfiles: call it in a program that loads the jugfile`;
+  return `/* @__PURE__ */ jugqAbsent(${JSON.stringify(message)})`;
 }

@@ -8,9 +8,23 @@
  */
 /// <reference types="node" preserve="true" />
 export { task } from '../core/task.ts';
-export type { Arg, Task, TaskFunction, TaskOptions, Value } from '../core/task.ts';
+export type {
+  Arg,
+  Part,
+  Runs,
+  StandIn,
+  Task,
+  TaskFunction,
+  TaskOptions,
+  Value,
+} from '../core/task.ts';
 export { context } from '../core/context.ts';
 export type { TaskContext } from '../core/context.ts';
+export { map, mapReduce, reduce, starMap } from '../core/map.ts';
+export type { ChunkOptions, MapReduceOptions, ReduceOptions } from '../core/map.ts';
+export type { PartList } from '../core/part-list.ts';
+export { derive, pick, split } from '../core/parts.ts';
+export { after, literal, noHash } from '../core/wrapped.ts';
 export { barrier, cached, compound, value } from '../core/planning.ts';
 export type { CompoundOptions } from '../core/planning.ts';
 export { hashKey } from '../core/canonical.ts';

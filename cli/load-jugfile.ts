@@ -18,6 +18,8 @@ export interface LoadedJugfile {
   readonly path: string;
   readonly args: readonly string[];
   readonly bundle: Bundle;
+  /** Where the bundle lies on disk. */
+  readonly file: string;
   readonly graph: Graph;
   /** Compounds in the graph that are not expanded, by position. */
   readonly open: readonly number[];
@@ -69,9 +71,10 @@ export async function loadJugfile(path: string, options: LoadOptions): Promise<L
 export async function openJugfile(path: string, options: LoadOptions): Promise<OpenJugfile> {
   const bundle = await bundleJugfile(path, { cwd: options.cwd, external: options.external });
   for (const warning of bundle.warnings) options.onWarning(warning);
+  const file = placeBundle(bundle.digest, bundle.code, options.cwd);
   const evaluation = new Evaluation({
     jugfile: path,
-    file: placeBundle(bundle.digest, bundle.code, options.cwd),
+    file,
     directory: bundle.directory,
     args: options.args,
     onProgress: options.onProgress,
@@ -90,6 +93,7 @@ export async function openJugfile(path: string, options: LoadOptions): Promise<O
       path,
       args: options.args,
       bundle,
+      file,
       graph: { ...step.graph, functions },
       open: step.open,
       waits: step.kind === 'parked' ? step.waits : [],

@@ -21,7 +21,8 @@
  * | typed array | `T`, its CBOR tag (RFC 8746), length, little-endian bytes; a Buffer is a Uint8Array |
  * | object with `[hashKey]()` | `H`, value of what that returns |
  * | task, task function | `K` `F`, text of its id or name |
- * | part of a task's result | `P`, text of the task's id, list of keys |
+ * | part of a task's result | `P`, text of the task's id, count, keys (texts, numbers, tasks) and task functions applied |
+ * | value that waits for tasks | `A`, value, count, the tasks |
  * | content known by its digest | `G`, texts of what it is and of the digest |
  * | something that must not count | `N` |
  */
@@ -123,6 +124,15 @@ function writeIdentity(form: Form, value: object): boolean {
       bytes.text(identity.of);
       bytes.length(identity.path.length);
       for (const key of identity.path) writeValue(form, key);
+      return true;
+    case 'after':
+      bytes.tag(tags.after);
+      writeValue(form, identity.value);
+      bytes.length(identity.tasks.length);
+      for (const each of identity.tasks) writeValue(form, each);
+      return true;
+    case 'value':
+      writeValue(form, identity.value);
       return true;
     case 'digest':
       bytes.tag(tags.digest);
@@ -325,6 +335,7 @@ const tags = {
   task: code('K'),
   function: code('F'),
   part: code('P'),
+  after: code('A'),
   digest: code('G'),
   nothing: code('N'),
 } as const;

@@ -10,6 +10,7 @@ import { negativeZero, oneNaN, tagged, tags } from './codec-tags.ts';
 import { errorKinds, takeErrorApart, type ErrorKind } from './error-parts.ts';
 import { JugqError } from './errors.ts';
 import { hashKey } from './identity.ts';
+import { Instead } from './stand-in.ts';
 import { isWellFormed } from './text.ts';
 import { typedArrayTags, type TypedArray } from './typed-arrays.ts';
 import { renderPath, type Step } from './value-path.ts';
@@ -27,7 +28,10 @@ import {
   type Trail,
 } from './value-shape.ts';
 
-/** The plain CBOR-able value that refers to an object or a function inside arguments; undefined: it is a value itself. */
+/**
+ * What refers to an object or a function inside arguments: a plain CBOR-able value, or an `Instead` of what is to be
+ * written in its place; undefined: it is a value itself.
+ */
 export type Refer = (value: object) => unknown;
 
 /** A value on its way into CBOR. */
@@ -106,19 +110,20 @@ function exactBigint(value: bigint): unknown {
 }
 
 function exactFunction(walk: Walk, value: object): unknown {
-  const reference = exactReference(walk, value);
+  const reference = walk.refer?.(value);
   if (reference === undefined) throw refused(walk, foreignFault(value, mendOfClass));
-  return reference;
+  return exactReference(walk, reference);
 }
 
-function exactReference(walk: Walk, value: object): unknown {
-  const reference = walk.refer?.(value);
-  return reference === undefined ? undefined : tagged(tags.reference, reference);
+function exactReference(walk: Walk, reference: unknown): unknown {
+  if (reference instanceof Instead) return exact(walk, reference.value);
+  if (typeof reference !== 'object') return tagged(tags.reference, reference);
+  return tagged(tags.reference, exact({ path: [], containers: [] }, reference));
 }
 
 function exactObject(walk: Walk, value: object): unknown {
-  const reference = exactReference(walk, value);
-  if (reference !== undefined) return reference;
+  const reference = walk.refer?.(value);
+  if (reference !== undefined) return exactReference(walk, reference);
   refuse(walk, depthFault(walk));
   walk.containers.push(value);
   const result = exactContents(walk, value);

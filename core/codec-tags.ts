@@ -7,7 +7,7 @@
  *
  * | tag | content | stands for |
  * | --- | --- | --- |
- * | 38610 | any | a reference inside arguments: whatever the planner put there for a task |
+ * | 38610 | int, text or map | a reference inside arguments to a task, a function or a part of a task: `references.ts` |
  * | 38611 | byte string | a text that UTF-8 cannot hold or readers change (lone surrogate, byte order mark): UTF-16LE |
  * | 38612 | 259(map) | an object with a key that readers change (`__proto__`, or such a text) |
  * | 38613 | 259(map) | an object without prototype |

@@ -11,6 +11,7 @@
 import { exact, exactAt, pathOf, type Refer, type Walk } from './codec-substitutes.ts';
 import { decodeExact, encodeExact } from './codec-tags.ts';
 import { JugqError } from './errors.ts';
+import { asReference, type Reference } from './references.ts';
 
 export type { Refer } from './codec-substitutes.ts';
 
@@ -58,20 +59,42 @@ export function encodeArguments(args: readonly unknown[], refer: Refer): Uint8Ar
  * The arguments of this CBOR, with a value in the place of each reference; shares no memory with `bytes`.
  *
  * @param resolve - called once for each reference, in the order of their places; what it throws is passed on
- * @throws JugqError `VALUE_CORRUPT`
+ * @throws JugqError `VALUE_CORRUPT`, `FORMAT_UNKNOWN`
  */
 export function decodeArguments(
   bytes: Uint8Array,
-  resolve: (reference: unknown) => unknown,
+  resolve: (reference: Reference) => unknown,
 ): unknown[] {
-  const references: unknown[] = [];
-  const args = decodeList(bytes, (reference) => references.push(reference));
-  if (references.length === 0) return args;
-  // Decoded again rather than resolved on the way: cbor-x copies its whole input for each decoding inside another, and
-  // resolving decodes.
-  const values = references.map((reference) => resolve(reference));
-  let next = 0;
-  return decodeList(bytes, () => values[next++]);
+  const { references, fill } = openArguments(bytes);
+  return fill(references.map((reference) => resolve(reference)));
+}
+
+/** Encoded arguments whose references are known, and wait for their values. */
+export interface OpenArguments {
+  /** In the order of their places. */
+  readonly references: readonly Reference[];
+  /** The arguments with these values in the places of the references; to be called once. */
+  readonly fill: (values: readonly unknown[]) => unknown[];
+}
+
+/**
+ * Looks which values encoded arguments refer to.
+ *
+ * @throws JugqError `VALUE_CORRUPT`, `FORMAT_UNKNOWN`
+ */
+export function openArguments(bytes: Uint8Array): OpenArguments {
+  const references: Reference[] = [];
+  const args = decodeList(bytes, (content) => references.push(asReference(content)));
+  return {
+    references,
+    fill: (values) => {
+      if (references.length === 0) return args;
+      // Decoded again rather than resolved on the way: cbor-x copies its whole input for each decoding inside another,
+      // and resolving decodes.
+      let next = 0;
+      return decodeList(bytes, () => values[next++]);
+    },
+  };
 }
 
 function encode(walk: Walk, substitute: () => unknown): Uint8Array {
@@ -93,7 +116,7 @@ function decodeList(bytes: Uint8Array, onReference: (reference: unknown) => unkn
     const args = decodeExact(bytes, onReference);
     if (Array.isArray(args)) return args;
   } catch (cause) {
-    throw corrupt('the arguments of a task', cause);
+    throw cause instanceof JugqError ? cause : corrupt('the arguments of a task', cause);
   }
   throw corrupt('the arguments of a task');
 }

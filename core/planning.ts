@@ -113,7 +113,12 @@ export function compound<P extends readonly unknown[], R>(
 export function compound(...call: readonly unknown[]): unknown {
   const { name, fn, options } = readCall('compound', call);
   // What travels to a worker is the structure that the body returned: to execute it is to hand that on.
-  const definition = define({ name, source: fn, run: (structure: unknown) => structure, options });
+  const definition = define({
+    name,
+    sources: [fn],
+    run: (structure: unknown) => structure,
+    options,
+  });
   return (...args: unknown[]): unknown =>
     expandCall(definition, args, () => Reflect.apply(fn, undefined, args));
 }

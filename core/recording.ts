@@ -13,6 +13,8 @@ import { rearrange, topologicalOrder } from './graph-order.ts';
 import { GrowingBytes, GrowingUint32 } from './growing.ts';
 import { HashIndex, hashBytes, wordsPerHash } from './hash-index.ts';
 import { taskId, type TaskId } from './identifiers.ts';
+import type { Reference } from './references.ts';
+import { identify, isStandIn, refer, type Instead, type PlaceOf } from './stand-in.ts';
 import {
   definitionOf,
   TaskHandle,
@@ -42,13 +44,10 @@ export interface Snapshot {
 
 const noBytes = new Uint8Array();
 
-/** What stands in encoded arguments for a task (its place among the dependencies) or a task function (its name). */
-export type Reference = number | string;
-
 export class Recording implements Recorder, Evaluation {
   readonly definitions = new Map<string, Definition>();
   readonly recorder = this;
-  readonly #positionOfFunction = new Map<Definition['source'], number>();
+  readonly #positionOfFunction = new Map<string, number>();
   readonly #functions: Definition[] = [];
   readonly #index = new HashIndex();
   readonly #hashes = new GrowingUint32();
@@ -78,11 +77,11 @@ export class Recording implements Recorder, Evaluation {
   }
 
   declare(definition: Definition, args: readonly unknown[]): Declared {
-    const words = this.#hash(definition, args);
-    const known = this.#index.find(this.#hashes.numbers, words);
+    const hash = this.#hash(definition, args);
+    const known = this.#index.find(this.#hashes.numbers, toWords(hash));
     if (known !== -1) return new DeclaredTask(this, known);
     const written = this.write(args);
-    return new DeclaredTask(this, this.#append(definition, words, written));
+    return new DeclaredTask(this, this.#append(definition, hash, written));
   }
 
   /**
@@ -94,10 +93,10 @@ export class Recording implements Recorder, Evaluation {
     definition: Definition,
     args: readonly unknown[],
   ): { readonly declared: Declared; readonly isNew: boolean } {
-    const words = this.#hash(definition, args);
-    const known = this.#index.find(this.#hashes.numbers, words);
+    const hash = this.#hash(definition, args);
+    const known = this.#index.find(this.#hashes.numbers, toWords(hash));
     if (known !== -1) return { declared: new DeclaredTask(this, known), isNew: false };
-    const position = this.#append(definition, words, { bytes: noBytes, dependencies: [] });
+    const position = this.#append(definition, hash, { bytes: noBytes, dependencies: [] });
     this.#compounds.set(position, undefined);
     return { declared: new DeclaredTask(this, position), isNew: true };
   }
@@ -114,7 +113,8 @@ export class Recording implements Recorder, Evaluation {
    */
   write(args: readonly unknown[]): Written {
     const places = new Map<number, number>();
-    const bytes = encodeArguments(args, (value) => this.#refer(value, places));
+    const placeOf = (task: TaskHandle): number => this.#placeOf(task, places);
+    const bytes = encodeArguments(args, (value) => this.#refer(value, placeOf));
     return { bytes, dependencies: [...places.keys()] };
   }
 
@@ -191,11 +191,11 @@ export class Recording implements Recorder, Evaluation {
     return { graph: moved, open: open.map(positionOf), isMoved: true, positionOf };
   }
 
-  #hash(definition: Definition, args: readonly unknown[]): Uint32Array {
-    return toWords(hashTask(definition.name, definition.version, args, this.#identify));
+  #hash(definition: Definition, args: readonly unknown[]): Uint8Array {
+    return hashTask(definition.name, definition.version, args, this.#identify);
   }
 
-  #append(definition: Definition, words: Uint32Array, { dependencies, bytes }: Written): number {
+  #append(definition: Definition, hash: Uint8Array, { dependencies, bytes }: Written): number {
     const position = this.count;
     if (this.#argumentBytes.length + bytes.length > 0xffff_ffff) {
       throw new JugqError(
@@ -203,7 +203,7 @@ export class Recording implements Recorder, Evaluation {
         `the arguments of all tasks together pass 4 GiB: ${definition.name}: let a task make the large value and pass that task`,
       );
     }
-    for (const word of words) this.#hashes.push(word);
+    for (const word of toWords(hash)) this.#hashes.push(word);
     this.#functionOf.push(this.#functionPosition(definition));
     for (const dependency of dependencies) this.#dependencies.push(dependency);
     this.#dependencyStart.push(this.#dependencies.length);
@@ -215,46 +215,54 @@ export class Recording implements Recorder, Evaluation {
   }
 
   #functionPosition(definition: Definition): number {
-    const known = this.#positionOfFunction.get(definition.source);
+    const known = this.#positionOfFunction.get(definition.name);
     if (known !== undefined) return known;
-    this.#positionOfFunction.set(definition.source, this.#functions.length);
+    this.#positionOfFunction.set(definition.name, this.#functions.length);
     return this.#functions.push(definition) - 1;
   }
 
-  #refer(value: object, places: Map<number, number>): Reference | undefined {
-    if (!(value instanceof TaskHandle)) return definitionOf(value)?.name;
-    if (value.undeclared !== undefined) this.#declareLate(value);
-    const { position } = value.declared;
-    invariant(position < this.count, `task ${value.id} is not of this recording`);
+  #refer(value: object, placeOf: PlaceOf): Reference | Instead | undefined {
+    return isStandIn(value) ? value[refer](placeOf) : definitionOf(value)?.name;
+  }
+
+  #placeOf(task: TaskHandle, places: Map<number, number>): number {
+    if (task.undeclared !== undefined) this.#declareLate(task);
+    const { position } = task.declared;
+    invariant(position < this.count, `task ${task.id} is not of this recording`);
     const place = places.get(position) ?? places.size;
     places.set(position, place);
     return place;
   }
 
   readonly #identify: Identify = (value) => {
-    if (value instanceof TaskHandle) {
-      if (value.undeclared !== undefined) this.#declareLate(value);
-      return { kind: 'task', id: value.id };
-    }
+    if (isStandIn(value)) return value[identify](this.#idOf);
     const definition = definitionOf(value);
     return definition && { kind: 'function', name: definition.name };
+  };
+
+  readonly #idOf = (task: TaskHandle): TaskId => {
+    if (task.undeclared !== undefined) this.#declareLate(task);
+    return task.id;
   };
 }
 
 /** Tasks in a structure that were called where there was no recording. */
 function undeclaredIn(values: readonly unknown[]): TaskHandle[] {
   const found: TaskHandle[] = [];
-  encodeArguments(values, (value) => {
-    if (!(value instanceof TaskHandle)) return definitionOf(value)?.name;
-    if (value.undeclared !== undefined) found.push(value);
+  const placeOf = (task: TaskHandle): number => {
+    if (task.undeclared !== undefined) found.push(task);
     return 0;
-  });
+  };
+  encodeArguments(values, (value) =>
+    isStandIn(value) ? value[refer](placeOf) : definitionOf(value)?.name,
+  );
   return found;
 }
 
 const wordsScratch = new Uint32Array(wordsPerHash);
 const bytesScratch = new Uint8Array(wordsScratch.buffer);
 
+/** In one place for all: tasks that are declared while another is written use it, too. */
 function toWords(hash: Uint8Array): Uint32Array {
   invariant(hash.length === hashBytes, 'a hash has 20 bytes');
   bytesScratch.set(hash);

@@ -11,15 +11,37 @@ import { parseDuration } from './duration.ts';
 import type { TaskContext } from './context.ts';
 import { JugqError } from './errors.ts';
 import { isFunctionName, type TaskId } from './identifiers.ts';
+import type { Identity } from './identity.ts';
+import type { PlainFunctions } from './plain-functions.ts';
 import type { Planner } from './planning.ts';
 import { jugfileScheme, jugfileSourcePath } from './stack.ts';
+import {
+  describe,
+  identify,
+  refer,
+  refuseUse,
+  type IdOf,
+  type PlaceOf,
+  type StandInObject,
+} from './stand-in.ts';
 
 declare const result: unique symbol;
+declare const part: unique symbol;
+declare const runs: unique symbol;
+
+/** Stands for a value of type `T` wherever a task takes an argument. */
+export interface StandIn<T> {
+  readonly [result]: (x: never) => T;
+}
+
+/** The result of a task, or a part of it: see `pick`, `split` and `derive`. */
+export interface Part<T> extends StandIn<T> {
+  readonly [part]: true;
+}
 
 /** A declared call of a task function; stands for its result, of type `T`, wherever a task takes an argument. */
-export interface Task<T> {
+export interface Task<T> extends Part<T> {
   readonly id: string;
-  readonly [result]: (x: never) => T;
 }
 
 type Leaf =
@@ -37,31 +59,25 @@ type Leaf =
   | ArrayBufferView
   | ((...args: never[]) => unknown);
 
-declare const plain: unique symbol;
-
-/** A task function among the arguments of a task arrives there as the plain function `F`. */
-export interface Plain<F> {
-  readonly [plain]: F;
-}
-
-/** What may be passed where a task function takes a `T`: a `T`, a task of one, or a structure with tasks inside. */
+/**
+ * What may be passed where a task function takes a `T`: a `T`, a task of one, or a structure with tasks inside. For a
+ * function, a task function that runs one.
+ */
 export type Arg<T> =
-  | Task<T>
-  | (T extends (...args: never[]) => unknown
-      ? T | Plain<T>
-      : T extends Leaf
-        ? T
-        : T extends ReadonlyMap<infer K, infer V>
-          ? ReadonlyMap<K, Arg<V>>
-          : T extends ReadonlySet<infer V>
-            ? ReadonlySet<Arg<V>>
-            : { readonly [K in keyof T]: Arg<T[K]> });
+  | StandIn<T>
+  | (T extends Leaf
+      ? T | (T extends (...args: never[]) => unknown ? Runs<T> : never)
+      : T extends ReadonlyMap<infer K, infer V>
+        ? ReadonlyMap<K, Arg<V>>
+        : T extends ReadonlySet<infer V>
+          ? ReadonlySet<Arg<V>>
+          : { readonly [K in keyof T]: Arg<T[K]> });
 
 type Args<P extends readonly unknown[]> = { [K in keyof P]: Arg<P[K]> };
 
 /** What `T` becomes when each task in it is replaced by its result. */
 export type Value<T> =
-  T extends Task<infer V>
+  T extends StandIn<infer V>
     ? V
     : T extends Leaf
       ? T
@@ -71,8 +87,28 @@ export type Value<T> =
           ? Set<Value<V>>
           : { -readonly [K in keyof T]: Value<T[K]> };
 
+/** A task function that runs an `F`, which is what tasks get that take it as an argument. */
+export interface Runs<F> {
+  readonly [runs]: F;
+}
+
+/** What a task function runs; a plain function itself. */
+export type Plain<F> = F extends Runs<infer G> ? G : F;
+/**
+ * What a type is of a function that the compiler does not know yet: a call of `task` among the arguments of another
+ * function is looked at last, and until then nothing must be refused.
+ */
+export type Known<F, T> = CallableFunction extends F ? unknown : T;
+/** The first parameter. */
+export type Parameter<F> = Known<
+  F,
+  Plain<F> extends (first: infer A, ...rest: never[]) => unknown ? A : never
+>;
+/** What a plain function returns, or what a task function runs. */
+export type Returned<F> = Plain<F> extends (...args: never[]) => infer R ? R : never;
+
 /** A function whose calls declare tasks. */
-export interface TaskFunction<P extends readonly unknown[], R> extends Plain<(...args: P) => R> {
+export interface TaskFunction<P extends readonly unknown[], R> extends Runs<(...args: P) => R> {
   (...args: Args<P>): Task<Awaited<R>>;
 }
 
@@ -87,13 +123,16 @@ export interface TaskOptions {
   readonly version?: number | string;
 }
 
+/** A function of the user's. */
+export type Source = (...args: never[]) => unknown;
+
 /** A task function as jugq sees it. */
 export interface Definition {
   readonly name: string;
   /** What a worker calls. */
   readonly run: (...args: never[]) => unknown;
   /** What the user wrote; its text says which version of the code made a result. */
-  readonly source: (...args: never[]) => unknown;
+  readonly sources: readonly Source[];
   readonly retries: number;
   readonly timeoutMs: number | undefined;
   readonly queue: string;
@@ -120,6 +159,8 @@ export interface Evaluation {
   /** Absent where a worker imports the jugfile only for its functions. */
   readonly recorder?: Recorder;
   readonly planner?: Planner;
+  /** Functions of the bundle that any thread finds by name. */
+  readonly plainFunctions?: PlainFunctions;
 }
 
 /** The import that this asynchronous context belongs to. */
@@ -132,8 +173,8 @@ export const currentAttempt = new AsyncLocalStorage<{
 
 const definitionKey = Symbol.for('jugq.definition');
 
-/** A task, as an object. Everything that is not declared here is refused by the prototype's prototype, see below. */
-export class TaskHandle {
+/** A task, as an object. */
+export class TaskHandle implements StandInObject {
   readonly definition: Definition;
   #declared: Declared | undefined;
   /** Kept only where there is no recording, in case that a value of the task is asked for. */
@@ -172,54 +213,24 @@ export class TaskHandle {
     this.#args = undefined;
   }
 
+  [identify](idOf: IdOf): Identity {
+    return { kind: 'task', id: idOf(this) };
+  }
+
+  [refer](placeOf: PlaceOf): number {
+    return placeOf(this);
+  }
+
+  [describe](): string {
+    return `a task of ${this.definition.name}`;
+  }
+
   [inspect.custom](): string {
     return `Task ${this.#declared?.id ?? this.definition.name}`;
   }
 }
 
-/**
- * One Proxy behind the prototype of every task: it sees just the properties that a task does not have, so that using
- * a task as if it were its value is an error with advice, at no cost per task. `if (task)` and `===` cannot be caught.
- */
-Object.setPrototypeOf(
-  TaskHandle.prototype,
-  new Proxy(Object.create(null) as object, {
-    get(_target, key, receiver: TaskHandle) {
-      // `await`, `instanceof`, inspection and test tools look these up on any object, without treating it as a value.
-      if (
-        key === 'then' ||
-        key === 'constructor' ||
-        (typeof key === 'symbol' && !valueSymbols.has(key))
-      )
-        return undefined;
-      throw usedAsValue(receiver, key);
-    },
-    has() {
-      return false;
-    },
-  }),
-);
-
-const valueSymbols: ReadonlySet<symbol> = new Set([
-  Symbol.toPrimitive,
-  Symbol.iterator,
-  Symbol.asyncIterator,
-]);
-
-function usedAsValue(handle: TaskHandle, key: string | symbol): JugqError {
-  const use =
-    key === Symbol.iterator || key === Symbol.asyncIterator
-      ? 'iterated'
-      : key === Symbol.toPrimitive || key === 'toString' || key === 'valueOf'
-        ? 'used in an expression or a text'
-        : key === 'toJSON'
-          ? 'turned into JSON'
-          : `asked for its property ${JSON.stringify(String(key))}`;
-  return new JugqError(
-    'TASK_USED_AS_VALUE',
-    `a task of ${handle.definition.name} was ${use}, but its value is not there while the jugfile is read: pass the task to another task function, which gets the value`,
-  );
-}
+refuseUse(TaskHandle.prototype);
 
 /**
  * Makes a task function: a call declares a task instead of running `fn`.
@@ -240,7 +251,7 @@ export function task<P extends readonly unknown[], R>(
 /** Both forms of the call. */
 export function task(...call: readonly unknown[]): unknown {
   const { name, fn, options } = readCall('task', call);
-  const definition = define({ name, run: fn, source: fn, options });
+  const definition = define({ name, run: fn, sources: [fn], options });
   const declare = (...args: unknown[]): TaskHandle => declareCall(definition, args);
   Object.defineProperty(declare, 'name', { value: definition.name });
   Object.defineProperty(declare, definitionKey, { value: definition });
@@ -254,7 +265,8 @@ export function definitionOf(value: unknown): Definition | undefined {
     : undefined;
 }
 
-function declareCall(definition: Definition, args: readonly unknown[]): TaskHandle {
+/** Declares a call where there is a recording; else only notes it. */
+export function declareCall(definition: Definition, args: readonly unknown[]): TaskHandle {
   const attempt = currentAttempt.getStore();
   if (attempt !== undefined) {
     throw new JugqError(
@@ -297,10 +309,10 @@ export function readCall(
 export function define(made: {
   readonly name: string;
   readonly run: Definition['run'];
-  readonly source: Definition['source'];
+  readonly sources: readonly Source[];
   readonly options: TaskOptions;
 }): Definition {
-  const { name, run, source, options } = made;
+  const { name, run, sources, options } = made;
   const declaredAt = callerLine();
   if (!isFunctionName(name)) {
     const mend = `write task(function name(…) { … }) or task('name', …), with a name of letters, digits, "_", "-" or "/"`;
@@ -311,18 +323,16 @@ export function define(made: {
         : `${JSON.stringify(name)} cannot name a task function: ${declaredAt}: ${mend}`,
     );
   }
-  const definitions = currentEvaluation.getStore()?.definitions;
+  const evaluation = currentEvaluation.getStore();
+  const definitions = evaluation?.definitions;
   const known = definitions?.get(name);
-  if (known !== undefined && known.source !== source) {
-    throw new JugqError(
-      'FUNCTION_CLASH',
-      `two different functions are both named ${name}: ${known.declaredAt} and ${declaredAt}: rename one, or give it a name with task('other-name', …)`,
-    );
-  }
+  const isOther = known?.sources.some((each, at) => each !== sources[at]) ?? false;
+  if (known !== undefined && isOther) throw twoFunctions(name, known.declaredAt, declaredAt);
+  evaluation?.plainFunctions?.requireSame(name, sources, declaredAt);
   const definition: Definition = {
     name,
     run,
-    source,
+    sources,
     retries: wholeNumber(name, 'retries', options.retries ?? 0),
     timeoutMs: timeoutMs(name, options.timeout),
     queue: queueName(name, options.queue ?? 'default'),
@@ -331,6 +341,14 @@ export function define(made: {
   };
   definitions?.set(name, definition);
   return definition;
+}
+
+/** Tasks of both would have one identity. */
+export function twoFunctions(name: string, one: string, other: string): JugqError {
+  return new JugqError(
+    'FUNCTION_CLASH',
+    `two different functions are both named ${name}: ${one} and ${other}: rename one, or give it a name with task('other-name', …)`,
+  );
 }
 
 function wholeNumber(name: string, option: string, value: number): number {
@@ -357,12 +375,12 @@ function badOption(name: string, option: string, expected: string, got: unknown)
   );
 }
 
+const ownModules = /\bcore[\\/](?:task|planning|plain-functions|parts|map|wrapped)\./;
+
 /** The first line of the stack that is outside of these modules: where the user called `task()` and the like. */
 export function callerLine(): string {
   const lines = (new Error().stack ?? '').split('\n').slice(1);
-  const line = lines.find(
-    (each) => !each.includes('core/task.') && !each.includes('core/planning.'),
-  );
+  const line = lines.find((each) => !ownModules.test(each));
   const place = line?.trim().replace(/^at /, '') ?? 'somewhere';
   // At the top level of a module there is no function to name.
   const bare = /^(?:<anonymous>|Object\.<anonymous>) \((.*)\)$/.exec(place)?.[1] ?? place;

@@ -24,8 +24,8 @@ export interface Declarations {
   readonly graph: Graph;
   /** Compounds in it that are not expanded, by position. */
   readonly open: readonly number[];
-  /** Text of each task function as it stands in the bundle, by name. */
-  readonly sources: ReadonlyMap<string, string>;
+  /** Texts of the user's functions behind each task function, as they stand in the bundle, by its name. */
+  readonly sources: ReadonlyMap<string, readonly string[]>;
 }
 
 export type EvaluateReply =

@@ -8,9 +8,11 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { encodeArguments } from '../core/codec.ts';
 import { invariant, JugqError } from '../core/errors.ts';
 import { installJugfileApi } from '../core/jugfile-api.ts';
+import { PlainFunctions } from '../core/plain-functions.ts';
 import { Recording, type Snapshot } from '../core/recording.ts';
 import { formatUserError, userFrames, type FrameOptions } from '../core/stack.ts';
-import { currentEvaluation, definitionOf, TaskHandle } from '../core/task.ts';
+import { isStandIn, refer } from '../core/stand-in.ts';
+import { currentEvaluation, definitionOf, type TaskHandle } from '../core/task.ts';
 import type {
   Declarations,
   EncodedExport,
@@ -42,8 +44,14 @@ const planner = new PlanningSession({
   onError: fail,
 });
 const { definitions } = recording;
+const plainFunctions = new PlainFunctions();
 try {
-  send(await currentEvaluation.run({ definitions, recorder: recording, planner }, evaluate));
+  send(
+    await currentEvaluation.run(
+      { definitions, recorder: recording, planner, plainFunctions },
+      evaluate,
+    ),
+  );
 } catch (error) {
   fail(error);
 }
@@ -54,8 +62,7 @@ async function evaluate(): Promise<EvaluateReply> {
   const exports = new Map(Object.entries(named));
   if (typeof main === 'function' && definitionOf(main) === undefined) {
     const returned: unknown = await (main as (args: readonly string[]) => unknown)(request.args);
-    if (returned instanceof TaskHandle || typeof returned !== 'object')
-      exports.set('default', returned);
+    if (isStandIn(returned) || typeof returned !== 'object') exports.set('default', returned);
     else for (const [name, value] of Object.entries(returned ?? {})) exports.set(name, value);
   } else if (main !== undefined) {
     exports.set('default', main);
@@ -69,15 +76,16 @@ async function evaluate(): Promise<EvaluateReply> {
 }
 
 function declarations({ graph, open }: Snapshot): Declarations {
-  const sources = recording.functions.map((each) => [each.name, each.source.toString()] as const);
+  const sources = recording.functions.map((each) => [each.name, each.sources.map(String)] as const);
   return { graph, open, sources: new Map(sources) };
 }
 
 function encodeExport(name: string, value: unknown, { positionOf }: Snapshot): EncodedExport {
   if (typeof value === 'function') return { kind: 'unsupported', why: `${name} is a function` };
   try {
+    const placeOf = (task: TaskHandle): number => positionOf(task.declared.position);
     const bytes = encodeArguments([value], (each) =>
-      each instanceof TaskHandle ? positionOf(each.declared.position) : definitionOf(each)?.name,
+      isStandIn(each) ? each[refer](placeOf) : definitionOf(each)?.name,
     );
     return { kind: 'value', bytes };
   } catch (error) {

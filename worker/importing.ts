@@ -7,9 +7,10 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
-import { decodeArguments, decodeValue } from '../core/codec.ts';
+import { decodeValue } from '../core/codec.ts';
 import type { TaskId } from '../core/identifiers.ts';
 import type { CachedCall, Planner } from '../core/planning.ts';
+import { functionNamed, PlainFunctions } from '../core/plain-functions.ts';
 import { Recording } from '../core/recording.ts';
 import {
   currentEvaluation,
@@ -17,11 +18,14 @@ import {
   TaskHandle,
   type Definition,
   type Evaluation,
+  type Source,
 } from '../core/task.ts';
+import { readBack } from './read-back.ts';
 import type { ReadResults } from './thread-link.ts';
 
 export class BundleImport implements Planner {
   readonly definitions = new Map<string, Definition>();
+  readonly plainFunctions = new PlainFunctions();
   readonly #read: ReadResults;
   readonly #imported: Promise<void>;
   /** Made when the first value is asked for. */
@@ -33,7 +37,8 @@ export class BundleImport implements Planner {
 
   constructor(file: string, read: ReadResults) {
     this.#read = read;
-    const evaluation: Evaluation = { definitions: this.definitions, planner: this };
+    const { definitions, plainFunctions } = this;
+    const evaluation: Evaluation = { definitions, plainFunctions, planner: this };
     this.#imported = currentEvaluation
       .run(evaluation, () => import(pathToFileURL(file).href) as Promise<Record<string, unknown>>)
       .then((module) => {
@@ -48,19 +53,19 @@ export class BundleImport implements Planner {
   }
 
   /**
-   * The definition of a function; undefined if the jugfile does not declare it.
+   * What a task function runs, or a plain function that is found by name; undefined if the jugfile has neither.
    *
    * A value that planning has seen may reach a replica of the server a moment later.
    *
-   * @throws what the jugfile throws
+   * @throws what the jugfile throws; JugqError `FUNCTION_CLASH`
    */
-  async find(name: string): Promise<Definition | undefined> {
+  async find(name: string): Promise<Source | undefined> {
     const until = performance.now() + lateMs;
     while (!(await this.#advance())) {
-      if (this.definitions.has(name) || performance.now() > until) break;
+      if (functionNamed(this, name) !== undefined || performance.now() > until) break;
       await delay(againMs);
     }
-    return this.definitions.get(name);
+    return functionNamed(this, name);
   }
 
   async value(x: unknown): Promise<unknown> {
@@ -68,10 +73,7 @@ export class BundleImport implements Planner {
     const recording = this.#recording;
     const { bytes, dependencies } = recording.write([x]);
     const inputs = await this.#there(dependencies.map((each) => recording.idAt(each)));
-    const [value] = decodeArguments(bytes, (reference) =>
-      decodeValue(inputs[Number(reference)] ?? new Uint8Array()),
-    );
-    return value;
+    return readBack(bytes, inputs, this);
   }
 
   /** What comes behind it is declared by planning; here only functions matter. */

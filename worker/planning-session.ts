@@ -5,14 +5,14 @@
  * values that do not exist yet, nothing does, so that Node itself tells (`beforeExit`) that the jugfile cannot go on.
  */
 import type { MessagePort } from 'node:worker_threads';
-import { decodeArguments, decodeValue, encodeValue } from '../core/codec.ts';
-import { JugqError } from '../core/errors.ts';
+import { decodeValue, encodeValue } from '../core/codec.ts';
 import type { TaskId } from '../core/identifiers.ts';
 import type { CachedCall, Planner } from '../core/planning.ts';
 import type { PlanWait } from '../core/plan-format.ts';
-import type { Recording, Snapshot, Written } from '../core/recording.ts';
-import { TaskHandle, type Definition } from '../core/task.ts';
+import type { Recording, Snapshot } from '../core/recording.ts';
+import { currentEvaluation, TaskHandle, type Definition } from '../core/task.ts';
 import type { EvaluateAnswer, EvaluateReply } from './evaluate-protocol.ts';
+import { readBack } from './read-back.ts';
 
 /** A wait that could not be met when it was looked at. */
 interface Stuck {
@@ -65,7 +65,8 @@ export class PlanningSession implements Planner {
     for (;;) {
       const inputs = ids.length === 0 ? [] : await this.#read(ids);
       const missing = written.dependencies.filter((_, at) => inputs[at] === undefined);
-      if (missing.length === 0) return readBack(written, inputs);
+      if (missing.length === 0)
+        return readBack(written.bytes, inputs, currentEvaluation.getStore());
       await this.#wait(place, missing);
     }
   }
@@ -193,17 +194,4 @@ function firstOf(count: number, snapshot: Snapshot): readonly number[] | number 
   return snapshot.isMoved
     ? Array.from({ length: count }, (_, position) => snapshot.positionOf(position))
     : count;
-}
-
-function readBack(written: Written, inputs: readonly (Uint8Array | undefined)[]): unknown {
-  const [value] = decodeArguments(written.bytes, (reference) => {
-    if (typeof reference !== 'number') {
-      throw new JugqError(
-        'USAGE',
-        `value(): ${String(reference)} is a task function, which has no value: pass tasks, or a structure of them`,
-      );
-    }
-    return decodeValue(inputs[reference] ?? new Uint8Array());
-  });
-  return value;
 }

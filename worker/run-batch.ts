@@ -1,14 +1,17 @@
 /** Runs the user's functions, in whatever thread or process this module is loaded into: one batch at a time. */
 import { hash } from 'node:crypto';
-import { decodeArguments, decodeValue, encodeValue } from '../core/codec.ts';
+import { encodeValue, openArguments } from '../core/codec.ts';
 import { invariant, JugqError } from '../core/errors.ts';
 import type { TaskId } from '../core/identifiers.ts';
 import { installJugfileApi } from '../core/jugfile-api.ts';
 import type { TaskError } from '../core/records.ts';
+import { functionsIn, resolveReference } from '../core/references.ts';
 import { formatUserError } from '../core/stack.ts';
-import { currentAttempt, currentEvaluation, type Definition } from '../core/task.ts';
+import { literalName, stageRunOf } from '../core/stages.ts';
+import { currentAttempt, currentEvaluation, type Source } from '../core/task.ts';
 import { BundleImport } from './importing.ts';
 import { Intrinsics } from './intrinsics.ts';
+import { decodedOnce } from './read-back.ts';
 import {
   packOutcomes,
   unpackTasks,
@@ -101,15 +104,9 @@ function tidy(functionName: string): void {
 async function runTask(batch: Batch, task: RunnableTask): Promise<Outcome> {
   const tail: OutputTail = { text: '' };
   try {
-    const definition = await findFunction(batch);
-    const inputs = task.inputs;
-    const args = decodeArguments(task.arguments, (reference) =>
-      typeof reference === 'number'
-        ? decodeInput(inputs, reference)
-        : plainFunction(batch, reference),
-    );
+    const call = await prepareCall(batch, task);
     const startedAt = performance.now();
-    const result = await callUser(definition, args, task, tail);
+    const result = await callUser(call, task, tail);
     // Else its outcome might not get away from here.
     if (intrinsics.looksChanged()) tidy(batch.functionName);
     const value = encodeValue(result);
@@ -132,27 +129,34 @@ function tooLarge(bytes: number): JugqError {
   );
 }
 
-function decodeInput(inputs: readonly Uint8Array[], at: number): unknown {
-  const bytes = inputs[at];
-  if (bytes === undefined) throw new JugqError('BUG', `a parcel lacks the input ${at.toString()}`);
-  return decodeValue(bytes);
+/** Finds every function that a task needs. Those that derive parts for it are called as part of it: they are user code. */
+async function prepareCall(batch: Batch, task: RunnableTask): Promise<() => unknown> {
+  const run = await findFunction(batch, batch.functionName);
+  const { references, fill } = openArguments(task.arguments);
+  const functions = new Map<string, Source>();
+  for (const name of references.flatMap(functionsIn)) {
+    if (!functions.has(name)) functions.set(name, await findFunction(batch, name));
+  }
+  const from = {
+    input: decodedOnce(task.inputs),
+    functionNamed: (name: string) => functions.get(name) ?? never(name),
+  };
+  return () => {
+    const args = fill(references.map((each) => resolveReference(each, from)));
+    return run(...(args as never[]));
+  };
 }
 
-/** A task function among the arguments arrives as the plain function. */
-function plainFunction(batch: Batch, name: unknown): unknown {
-  const definition = bundles.get(batch.file)?.definitions.get(String(name));
-  if (definition === undefined) throw missing(batch, String(name));
-  return definition.run;
-}
-
-async function findFunction(batch: Batch): Promise<Definition> {
+async function findFunction(batch: Batch, name: string): Promise<Source> {
+  const own = name === literalName ? stageRunOf(name) : undefined;
+  if (own !== undefined) return own;
   let bundle = bundles.get(batch.file);
   if (bundle === undefined) {
     bundle = new BundleImport(batch.file, linked().read);
     bundles.set(batch.file, bundle);
   }
   try {
-    const found = await bundle.find(batch.functionName);
+    const found = (await bundle.find(name)) ?? stageRunOf(name);
     if (!accepted.has(bundle)) intrinsics.accept();
     accepted.add(bundle);
     if (found !== undefined) return found;
@@ -161,23 +165,22 @@ async function findFunction(batch: Batch): Promise<Definition> {
     bundles.delete(batch.file);
     throw error;
   }
-  throw missing(batch, batch.functionName);
+  throw missing(batch, name);
+}
+
+function never(name: string): never {
+  throw new JugqError('BUG', `the function ${name} was found a moment ago`);
 }
 
 function missing(batch: Batch, name: string): JugqError {
   return new JugqError(
     'FUNCTION_MISSING',
-    `the jugfile declares no task function ${name} when a worker loads it: ${batch.file}: declare it at the top level, not in the plan function and not behind a condition`,
+    `the jugfile has no function ${name} when a worker loads it: ${batch.file}: declare it at the top level, not in the plan function and not behind a condition`,
   );
 }
 
 /** Awaits the user's function, or what goes wrong outside of its promise, whichever ends it first. */
-function callUser(
-  definition: Definition,
-  args: unknown[],
-  task: RunnableTask,
-  tail: OutputTail,
-): Promise<unknown> {
+function callUser(call: () => unknown, task: RunnableTask, tail: OutputTail): Promise<unknown> {
   const taskId = task.id;
   let opened: OpenContext | undefined;
   const context = {
@@ -194,11 +197,10 @@ function callUser(
         reject(error);
       },
     };
-    const { run } = definition;
     attempts.set(context, attempt);
     currentAttempt.run(context, () => {
       void new Promise((settle) => {
-        settle(run(...(args as never[])));
+        settle(call());
       }).then((value) => {
         attempt.over = true;
         resolve(value);

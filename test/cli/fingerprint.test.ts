@@ -27,9 +27,9 @@ async function fingerprints(
   const { functions } = (await import(pathToFileURL(path).href)) as {
     functions: Record<string, object>;
   };
-  const texts = Object.entries(functions).map(([name, fn]): [string, string] => [
+  const texts = Object.entries(functions).map(([name, fn]): [string, string[]] => [
     name,
-    Function.prototype.toString.call(fn),
+    [Function.prototype.toString.call(fn)],
   ]);
   const found = await fingerprintFunctions(bundle, new Map(texts));
   t.deepEqual([...found.keys()], Object.keys(functions));

@@ -13,7 +13,7 @@ const double = task(function double(x: number): number {
 const wrap: Definition = {
   name: 'wrap',
   run: (x: unknown) => x,
-  source: (x: unknown) => x,
+  sources: [(x: unknown) => x],
   retries: 0,
   timeoutMs: undefined,
   queue: 'default',

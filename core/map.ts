@@ -1,0 +1,254 @@
+/**
+ * `map`, `starMap`, `reduce` and `mapReduce`: many calls of a small function in few tasks.
+ *
+ * A task takes a chunk of the input. Its function's name begins with that of the user's function (`square/map`), and its
+ * arguments are that function and the items, so equal chunks are equal tasks whatever stands around them. Order is kept:
+ * a reducer need only be associative.
+ */
+import { inspect } from 'node:util';
+import { JugqError } from './errors.ts';
+import { partList, type PartList } from './part-list.ts';
+import { ConstantHandle } from './parts.ts';
+import { namedFunction, type NamedFunction } from './plain-functions.ts';
+import { stageRuns } from './stages.ts';
+import { isStandIn } from './stand-in.ts';
+import {
+  callerLine,
+  currentEvaluation,
+  declareCall,
+  define,
+  type Arg,
+  type Definition,
+  type Known,
+  type Parameter,
+  type Part,
+  type Plain,
+  type Returned,
+  type TaskHandle,
+  type TaskOptions,
+} from './task.ts';
+
+type Parameters<F> = Known<F, Plain<F> extends (...args: infer P) => unknown ? P : never>;
+type Outcome<F> = Awaited<Returned<F>>;
+type ArgList<P> = { readonly [K in keyof P]: Arg<P[K]> };
+/** A function that takes two of what it returns. */
+type Reducer<F> = Known<
+  F,
+  Plain<F> extends (a: infer A, b: infer B) => unknown
+    ? Outcome<F> extends A & B
+      ? unknown
+      : 'a reducer returns what it takes'
+    : 'a reducer takes two items'
+>;
+/** A function whose results a reducer takes. */
+type Feeds<F, R> = Known<
+  F,
+  Outcome<F> extends Parameter<R> ? unknown : 'the mapper returns what the reducer takes'
+>;
+
+/** Options of all tasks of a call; where they are not given, those of the task function count. */
+export type StageOptions = TaskOptions;
+
+/** How `map`, `starMap` and `reduce` share the work out. */
+export interface ChunkOptions extends StageOptions {
+  /** How many items a task takes; default 4, of `reduce` 8. */
+  readonly chunk?: number;
+}
+
+export interface ReduceOptions<T> extends ChunkOptions {
+  /** Comes before the first item, and is the outcome where there are none. */
+  readonly initial?: T;
+}
+
+export interface MapReduceOptions<T> extends StageOptions {
+  /** How many items a task maps and reduces at once; default 4. */
+  readonly mapChunk?: number;
+  /** How many partial results a task reduces; default 8. */
+  readonly reduceChunk?: number;
+  /** Comes before the first item, and is the outcome where there are none. */
+  readonly initial?: T;
+}
+
+const mapChunkDefault = 4;
+const reduceChunkDefault = 8;
+
+/**
+ * A function of each item: an array of results, of which each depends only on the task of its chunk.
+ *
+ * @param f - a task function, or a named function at the top level of a module; may be async
+ * @param xs - items, tasks among them; their number must be known
+ * @throws JugqError `USAGE` for a bad option, and what `namedFunction` throws
+ */
+export function map<F extends CallableFunction>(
+  f: F,
+  xs: Iterable<Arg<Parameter<F>>>,
+  options?: ChunkOptions,
+): PartList<Outcome<F>>;
+/** As seen from within. */
+export function map(f: unknown, xs: unknown, options: ChunkOptions = {}): unknown {
+  return mapChunks({ call: 'map', f, xs, options });
+}
+
+/**
+ * As `map`, for a function of several parameters: each item is a list of arguments.
+ *
+ * @throws JugqError as `map` does
+ */
+export function starMap<F extends CallableFunction>(
+  f: F,
+  xs: Iterable<ArgList<Parameters<F>>>,
+  options?: ChunkOptions,
+): PartList<Outcome<F>>;
+/** As seen from within. */
+export function starMap(f: unknown, xs: unknown, options: ChunkOptions = {}): unknown {
+  return mapChunks({ call: 'starMap', f, xs, options });
+}
+
+/**
+ * Folds items into one by an associative function, in a tree of tasks. Of nothing comes `initial`, or `[]` without one.
+ *
+ * @throws JugqError as `map` does
+ */
+export function reduce<F extends CallableFunction>(
+  f: F & Reducer<F>,
+  xs: Iterable<Arg<Parameter<F>>>,
+  options?: ReduceOptions<Arg<Parameter<F>>>,
+): Part<Outcome<F>>;
+/** As seen from within. */
+export function reduce(f: unknown, xs: unknown, options: ReduceOptions<unknown> = {}): unknown {
+  const reducer = namedFunction('reduce', f);
+  const chunk = chunkSize('reduce', options.chunk ?? reduceChunkDefault);
+  const items = itemsOf('reduce', xs);
+  const all = 'initial' in options ? [options.initial, ...items] : items;
+  if (items.length === 0) return new ConstantHandle('initial' in options ? options.initial : []);
+  return reduceChunks(reducer, all, { chunk, options });
+}
+
+/**
+ * `reduce` of `map`, where a task maps a chunk and reduces it at once: no result of the mapper is stored.
+ *
+ * @throws JugqError as `map` does
+ */
+export function mapReduce<R extends CallableFunction, M extends CallableFunction>(
+  reducer: R & Reducer<R>,
+  mapper: M & Feeds<M, R>,
+  xs: Iterable<Arg<Parameter<M>>>,
+  options?: MapReduceOptions<Arg<Parameter<R>>>,
+): Part<Outcome<R>>;
+/** As seen from within. */
+export function mapReduce(
+  reducer: unknown,
+  mapper: unknown,
+  xs: unknown,
+  options: MapReduceOptions<unknown> = {},
+): unknown {
+  const last = namedFunction('mapReduce', reducer);
+  const first = namedFunction('mapReduce', mapper);
+  const mapChunk = chunkSize('mapReduce', options.mapChunk ?? mapChunkDefault);
+  const chunk = chunkSize('mapReduce', options.reduceChunk ?? reduceChunkDefault);
+  const items = itemsOf('mapReduce', xs);
+  if (items.length === 0) return new ConstantHandle('initial' in options ? options.initial : []);
+  const stage = stageOf('map-reduce', [first, last], options);
+  const args = [first.argument, last.argument];
+  const partial = chunksOf(items, mapChunk).map((each) => declareCall(stage, [...args, each]));
+  const all = 'initial' in options ? [options.initial, ...partial] : partial;
+  const [only] = all;
+  return all.length === 1 ? only : reduceChunks(last, all, { chunk, options });
+}
+
+function mapChunks(given: {
+  readonly call: 'map' | 'starMap';
+  readonly f: unknown;
+  readonly xs: unknown;
+  readonly options: ChunkOptions;
+}): object {
+  const { call, options } = given;
+  const f = namedFunction(call, given.f);
+  const chunk = chunkSize(call, options.chunk ?? mapChunkDefault);
+  const items = itemsOf(call, given.xs);
+  const stage = stageOf(call === 'map' ? 'map' : 'star-map', [f], options);
+  const tasks = chunksOf(items, chunk).map((each) => declareCall(stage, [f.argument, each]));
+  return partList(tasks, chunk, items.length);
+}
+
+function reduceChunks(
+  f: NamedFunction,
+  items: readonly unknown[],
+  { chunk, options }: { readonly chunk: number; readonly options: StageOptions },
+): TaskHandle | undefined {
+  const stage = stageOf('reduce', [f], options);
+  let left = items;
+  let tasks: TaskHandle[];
+  do {
+    tasks = chunksOf(left, chunk).map((each) => declareCall(stage, [f.argument, each]));
+    left = tasks;
+  } while (tasks.length > 1);
+  return tasks[0];
+}
+
+/** The definition of a stage; the user's own task function gives what the call leaves open. */
+function stageOf(
+  stage: keyof typeof stageRuns,
+  functions: readonly NamedFunction[],
+  options: StageOptions,
+): Definition {
+  const name = [...functions.map((each) => each.name), stage].join('/');
+  const known = currentEvaluation.getStore()?.definitions.get(name);
+  const definition = define({
+    name,
+    run: stageRuns[stage],
+    sources: functions.map((each) => each.source),
+    options: { ...optionsOf(functions), ...options },
+  });
+  const differs = (['queue', 'retries', 'timeoutMs'] as const).find(
+    (each) => known !== undefined && known[each] !== definition[each],
+  );
+  if (differs === undefined) return definition;
+  throw new JugqError(
+    'USAGE',
+    `${name}: two calls have different options (${differs === 'timeoutMs' ? 'timeout' : differs}): ${String(known?.declaredAt)} and ${definition.declaredAt}: give both the same`,
+  );
+}
+
+/** Of the first function, which does most of the work; the versions of all count. */
+function optionsOf(functions: readonly NamedFunction[]): TaskOptions {
+  const [first] = functions.map((each) => each.definition);
+  const versions = functions.map((each) => each.definition?.version);
+  const [version] = versions;
+  const versioned =
+    functions.length === 1 || versions.every((each) => each === undefined)
+      ? version
+      : JSON.stringify(versions.map((each) => each ?? null));
+  return {
+    ...(first && { retries: first.retries, queue: first.queue }),
+    ...(first?.timeoutMs === undefined ? {} : { timeout: first.timeoutMs }),
+    ...(versioned === undefined ? {} : { version: versioned }),
+  };
+}
+
+function chunkSize(call: string, size: number): number {
+  if (Number.isInteger(size) && size >= 1) return size;
+  throw new JugqError(
+    'USAGE',
+    `${call}(): expected a chunk of a whole number of items from 1, got ${inspect(size, { depth: 0 })}: ${callerLine()}`,
+  );
+}
+
+function itemsOf(call: string, xs: unknown): readonly unknown[] {
+  if (Array.isArray(xs)) return xs;
+  if (typeof xs === 'object' && xs !== null && !isStandIn(xs) && Symbol.iterator in xs)
+    return Array.from(xs as Iterable<unknown>);
+  const mend = isStandIn(xs)
+    ? 'how many items it has is not known yet: await value() of it, or map a part of it'
+    : 'give an array';
+  throw new JugqError(
+    'USAGE',
+    `${call}(): expected items, got ${isStandIn(xs) ? 'a task' : inspect(xs, { depth: 0 })}: ${callerLine()}: ${mend}`,
+  );
+}
+
+function chunksOf(items: readonly unknown[], size: number): unknown[][] {
+  const chunks: unknown[][] = [];
+  for (let at = 0; at < items.length; at += size) chunks.push(items.slice(at, at + size));
+  return chunks;
+}
