@@ -10,6 +10,7 @@ import { DescribeCommand } from './commands/describe-command.ts';
 import { DoctorCommand } from './commands/doctor-command.ts';
 import { DuCommand } from './commands/du-command.ts';
 import { FailuresCommand } from './commands/failures-command.ts';
+import { ExecCommand } from './commands/exec-command.ts';
 import { GetCommand } from './commands/get-command.ts';
 import { GraphCommand } from './commands/graph-command.ts';
 import { InitCommand } from './commands/init-command.ts';
@@ -35,6 +36,7 @@ export const commands = [
   CountCommand,
   GetCommand,
   DescribeCommand,
+  ExecCommand,
   GraphCommand,
   WaitCommand,
   CancelCommand,

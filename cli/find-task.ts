@@ -21,6 +21,8 @@ export interface DeclaredTask {
   readonly graph: Graph;
   /** Arguments that lie in the object store. */
   readonly spilled: Plan['spilled'];
+  /** The bundle; without its text it is on the server. */
+  readonly code: { readonly digest: string; readonly text?: string };
   /** The run whose plan it is; absent: the jugfile was evaluated now. */
   readonly record?: RunRecord;
 }
@@ -33,13 +35,14 @@ export interface DeclaredTask {
 export async function findTask(project: OpenProject, prefix: string): Promise<FoundTask> {
   for await (const { record, plan } of storedPlans(project)) {
     const { graph, spilled } = plan;
+    const code = { digest: plan.code };
     const [position, ...others] = positionsOf(graph, prefix);
     if (position === undefined) continue;
     if (others.length > 0) {
       const ids = [position, ...others].map((each) => idOf(graph, each));
       throw ambiguousId(prefix, ids.sort());
     }
-    return { id: idOf(graph, position), declared: { position, graph, spilled, record } };
+    return { id: idOf(graph, position), declared: { position, graph, spilled, code, record } };
   }
   const id = await findByPrefix(project, prefix);
   if ((await project.results.read(id))?.present === true) return { id };

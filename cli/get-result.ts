@@ -23,7 +23,7 @@ export async function getTask(session: Session, prefix: string, output: Output):
   refuseFile(session.cwd, prefix, 'get');
   const id = await findByPrefix(session.project, prefix);
   const bytes = (await readResults(session.project, new Set([id]))).get(id);
-  if (bytes !== undefined) print(decodeValue(bytes), bytes, output);
+  if (bytes !== undefined) printValue(decodeValue(bytes), bytes, output);
   return 0;
 }
 
@@ -32,11 +32,15 @@ export async function getTask(session: Session, prefix: string, output: Output):
  *
  * @throws JugqError `USAGE`, with the call that was meant
  */
-export function refuseFile(cwd: string, prefix: string, command: 'get' | 'describe'): void {
+export function refuseFile(
+  cwd: string,
+  prefix: string,
+  command: 'get' | 'describe' | 'exec',
+): void {
   if (statSync(resolve(cwd, prefix), { throwIfNoEntry: false })?.isFile() !== true) return;
   throw new JugqError(
     'USAGE',
-    `${prefix} is a file: name the export to ${command === 'get' ? 'print' : command}: jugq ${command} ${prefix} <export>`,
+    `${prefix} is a file: name the export to ${{ get: 'print', describe: 'describe', exec: 'run' }[command]}: jugq ${command} ${prefix} <export>`,
   );
 }
 
@@ -57,7 +61,7 @@ export async function getExport(
     signal: interrupted,
   });
   const value = await resolveResults(session.project, exportOf(loaded, wanted.name));
-  print(value, undefined, output);
+  printValue(value, undefined, output);
   return 0;
 }
 
@@ -70,7 +74,8 @@ export async function newestArguments(
   return runs.findLast((each) => each.jugfile === jugfile)?.args ?? [];
 }
 
-function print(value: unknown, stored: Uint8Array | undefined, output: Output): void {
+/** Prints a value in the form that its reader wants. */
+export function printValue(value: unknown, stored: Uint8Array | undefined, output: Output): void {
   const { stdout, stderr, colorDepth } = output.context;
   const terminal = stdout.isTTY === true;
   switch (output.format ?? (terminal ? 'inspect' : 'json')) {

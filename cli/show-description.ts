@@ -63,10 +63,14 @@ export async function findExported(
     const message = `the export ${name} of ${named.jugfile} holds no task: it is a plain value`;
     throw new JugqError('UNKNOWN_EXPORT', message);
   }
-  const { graph } = loaded;
+  const { graph, bundle } = loaded;
+  const code = { digest: bundle.digest, text: bundle.code };
   const index = new TaskIndex(graph);
   const spilled = new Map<number, never>();
-  return [...ids].map((id) => ({ id, declared: { position: index.find(id), graph, spilled } }));
+  return [...ids].map((id) => ({
+    id,
+    declared: { position: index.find(id), graph, spilled, code },
+  }));
 }
 
 function formatDescription(each: TaskDescription): string {
