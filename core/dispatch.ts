@@ -37,11 +37,11 @@ import {
   learnResult,
   setFact,
   state as states,
-  validateRun,
   wakeDelayed,
   type KnownFailure,
   type RunProgress,
 } from './run-progress.ts';
+import { validateRun } from './validate-run.ts';
 import {
   giveOrders,
   withdraw,

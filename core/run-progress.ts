@@ -13,8 +13,7 @@
  * neighbours (finished or not, failed or blocked or not, demanded or not) it changes their counters and settles them.
  * So the order, repetition or loss of events can delay a state but never make it contradict the facts.
  */
-import { invariant } from './errors.ts';
-import { idOf, longestPaths, row, TaskIndex, turnRound, type Rows } from './graph.ts';
+import { longestPaths, row, TaskIndex, turnRound, type Rows } from './graph.ts';
 import type { RunId } from './identifiers.ts';
 import type { Plan } from './plan-format.ts';
 import { matchingTasks, parsePatterns } from './patterns.ts';
@@ -266,42 +265,8 @@ export function countIn(run: RunProgress, wanted: number): number {
   return sum;
 }
 
-/**
- * Asserts that states and counters are what the facts say.
- *
- * @throws JugqError `BUG`, with the story of the task
- */
-export function validateRun(run: RunProgress): void {
-  const kept = {
-    state: run.state.slice(),
-    missing: run.missing.slice(),
-    obstructed: run.obstructed.slice(),
-    demand: run.demand.slice(),
-    counts: run.counts.slice(),
-  };
-  deriveAll(run);
-  for (const key of ['state', 'missing', 'obstructed', 'demand'] as const) {
-    for (let task = 0; task < run.plan.graph.count; task++) {
-      invariant(
-        kept[key][task] === run[key][task],
-        `${idOf(run.plan.graph, task)}: ${key} is ${String(kept[key][task])}, the facts ${String(run.facts[task])} say ${String(run[key][task])}`,
-      );
-    }
-  }
-  kept.counts.forEach((count, at) => {
-    invariant(count === run.counts[at], `count ${at.toString()} of run ${run.id} is off`);
-  });
-  const offered = new Set(run.ready.all());
-  run.state.forEach((each, task) => {
-    invariant(
-      each !== state.ready || offered.has(task),
-      `${idOf(run.plan.graph, task)} is ready and will never be published`,
-    );
-  });
-}
-
 /** Everything derived, from the facts alone: demand against the order of declaration, the rest along it. */
-function deriveAll(run: RunProgress): void {
+export function deriveAll(run: RunProgress): void {
   const { graph } = run.plan;
   run.missing.fill(0);
   run.obstructed.fill(0);

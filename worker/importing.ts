@@ -35,7 +35,11 @@ export class BundleImport implements Planner {
   #tellStuck: () => void = () => undefined;
   #done = false;
 
+  /** On disk. */
+  readonly file: string;
+
   constructor(file: string, read: ReadResults) {
+    this.file = file;
     this.#read = read;
     const { definitions, plainFunctions } = this;
     const evaluation: Evaluation = { definitions, plainFunctions, planner: this };

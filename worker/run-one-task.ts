@@ -1,9 +1,8 @@
 /** Runs one task in this very thread, where a debugger looks first; nothing of it is stored. */
-import { decodeArguments, decodeValue } from '../core/codec.ts';
-import { JugqError } from '../core/errors.ts';
 import { installJugfileApi } from '../core/jugfile-api.ts';
 import { currentAttempt } from '../core/task.ts';
 import { BundleImport } from './importing.ts';
+import { functionOf, prepareCall } from './prepare-call.ts';
 import { openContext } from './task-context.ts';
 import type { RunnableTask } from './task-protocol.ts';
 import { WorkerLink, type ReadResults } from './thread-link.ts';
@@ -30,27 +29,13 @@ export async function runOneTask(task: OneTask): Promise<unknown> {
   const opened = openContext(task, new WorkerLink(() => undefined));
   try {
     const bundle = new BundleImport(task.file, task.read);
-    const definition = await bundle.find(task.functionName);
-    if (definition === undefined) throw missing(task.functionName);
-    const args = decodeArguments(task.arguments, (reference) =>
-      typeof reference === 'number'
-        ? decodeValue(task.inputs[reference] ?? new Uint8Array())
-        : bundle.definitions.get(String(reference))?.run,
-    );
+    const call = await prepareCall(task, task.functionName, (name) => functionOf(bundle, name));
     const context = { taskId: task.id, context: () => opened.context };
-    const { run } = definition;
-    return await currentAttempt.run(context, () => run(...(args as never[])));
+    return await currentAttempt.run(context, call);
   } finally {
     opened.close();
     printed.end();
   }
-}
-
-function missing(name: string): JugqError {
-  return new JugqError(
-    'FUNCTION_MISSING',
-    `the jugfile declares no task function ${name} when it is loaded to run tasks: declare it at the top level`,
-  );
 }
 
 /** Stdout is for the result alone. */

@@ -10,11 +10,11 @@ import {
   setFact,
   startRun,
   state,
-  validateRun,
   wakeDelayed,
   type KnownFailure,
   type RunProgress,
 } from '../../core/run-progress.ts';
+import { validateRun } from '../../core/validate-run.ts';
 import { noCounts } from '../../core/records.ts';
 import { planFor, runFor, type Sketch } from './small-plans.ts';
 
