@@ -1,5 +1,6 @@
 /** Everything of one project on the server, opened. */
 import type { JetStreamManager, NatsConnection } from 'nats';
+import { JugqError } from '../core/errors.ts';
 import type { Project } from '../core/identifiers.ts';
 import { Blobs } from './blobs.ts';
 import { Bucket } from './bucket.ts';
@@ -35,6 +36,7 @@ export async function openProject(
   options: { readonly project: Project; readonly replicas: number },
 ): Promise<OpenProject> {
   const names = namesOf(options.project);
+  requireRoomForMessages(connection);
   const manager = await connection.jetstreamManager({ checkAPI: false }).catch((error: unknown) => {
     throw toJugqError(error, 'opening the project');
   });
@@ -62,4 +64,16 @@ export async function openProject(
 export async function closeProject(project: OpenProject): Promise<void> {
   project.publisher.close();
   await project.connection.close();
+}
+
+/** A parcel of several tasks, or a chunk of a large value, takes half of this at most. */
+const payloadFloor = 512 * 1024;
+
+function requireRoomForMessages({ info }: NatsConnection): void {
+  const most = info?.max_payload ?? payloadFloor;
+  if (most >= payloadFloor) return;
+  throw new JugqError(
+    'SERVER_FAILED',
+    `max_payload of the server is ${most.toString()} bytes, jugq needs ${payloadFloor.toString()}: raise it in the server's configuration (its default is 1 MB)`,
+  );
 }

@@ -48,6 +48,8 @@ export class StormRecord {
   /** Everything that was stored is gone. */
   forget(): void {
     this.last.clear();
+    // What was begun before is now as good as any other task.
+    this.losses.splice(0);
   }
 
   stop(): void {
