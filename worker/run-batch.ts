@@ -1,17 +1,16 @@
 /** Runs the user's functions, in whatever thread or process this module is loaded into: one batch at a time. */
 import { hash } from 'node:crypto';
-import { encodeValue, openArguments } from '../core/codec.ts';
+import { encodeValue } from '../core/codec.ts';
 import { invariant, JugqError } from '../core/errors.ts';
 import type { TaskId } from '../core/identifiers.ts';
 import { installJugfileApi } from '../core/jugfile-api.ts';
 import type { TaskError } from '../core/records.ts';
-import { functionsIn, resolveReference } from '../core/references.ts';
 import { formatUserError } from '../core/stack.ts';
 import { literalName, stageRunOf } from '../core/stages.ts';
 import { currentAttempt, currentEvaluation, type Source } from '../core/task.ts';
 import { BundleImport } from './importing.ts';
 import { Intrinsics } from './intrinsics.ts';
-import { decodedOnce } from './read-back.ts';
+import { prepareCall } from './prepare-call.ts';
 import {
   packOutcomes,
   unpackTasks,
@@ -104,7 +103,8 @@ function tidy(functionName: string): void {
 async function runTask(batch: Batch, task: RunnableTask): Promise<Outcome> {
   const tail: OutputTail = { text: '' };
   try {
-    const call = await prepareCall(batch, task);
+    const find = (name: string): Promise<Source> => findFunction(batch, name);
+    const call = await prepareCall(batch.functionName, task, find);
     const startedAt = performance.now();
     const result = await callUser(call, task, tail);
     // Else its outcome might not get away from here.
@@ -129,24 +129,6 @@ function tooLarge(bytes: number): JugqError {
   );
 }
 
-/** Finds every function that a task needs. Those that derive parts for it are called as part of it: they are user code. */
-async function prepareCall(batch: Batch, task: RunnableTask): Promise<() => unknown> {
-  const run = await findFunction(batch, batch.functionName);
-  const { references, fill } = openArguments(task.arguments);
-  const functions = new Map<string, Source>();
-  for (const name of references.flatMap(functionsIn)) {
-    if (!functions.has(name)) functions.set(name, await findFunction(batch, name));
-  }
-  const from = {
-    input: decodedOnce(task.inputs),
-    functionNamed: (name: string) => functions.get(name) ?? never(name),
-  };
-  return () => {
-    const args = fill(references.map((each) => resolveReference(each, from)));
-    return run(...(args as never[]));
-  };
-}
-
 async function findFunction(batch: Batch, name: string): Promise<Source> {
   const own = name === literalName ? stageRunOf(name) : undefined;
   if (own !== undefined) return own;
@@ -166,10 +148,6 @@ async function findFunction(batch: Batch, name: string): Promise<Source> {
     throw error;
   }
   throw missing(batch, name);
-}
-
-function never(name: string): never {
-  throw new JugqError('BUG', `the function ${name} was found a moment ago`);
 }
 
 function missing(batch: Batch, name: string): JugqError {

@@ -1,9 +1,10 @@
 /** Runs one task in this very thread, where a debugger looks first; nothing of it is stored. */
-import { decodeArguments, decodeValue } from '../core/codec.ts';
 import { JugqError } from '../core/errors.ts';
 import { installJugfileApi } from '../core/jugfile-api.ts';
+import { literalName, stageRunOf } from '../core/stages.ts';
 import { currentAttempt } from '../core/task.ts';
 import { BundleImport } from './importing.ts';
+import { prepareCall } from './prepare-call.ts';
 import { openContext } from './task-context.ts';
 import type { RunnableTask } from './task-protocol.ts';
 import { WorkerLink, type ReadResults } from './thread-link.ts';
@@ -30,26 +31,22 @@ export async function runOneTask(task: OneTask): Promise<unknown> {
   const opened = openContext(task, new WorkerLink(() => undefined));
   try {
     const bundle = new BundleImport(task.file, task.read);
-    const definition = await bundle.find(task.functionName);
-    if (definition === undefined) throw missing(task.functionName);
-    const args = decodeArguments(task.arguments, (reference) =>
-      typeof reference === 'number'
-        ? decodeValue(task.inputs[reference] ?? new Uint8Array())
-        : bundle.definitions.get(String(reference))?.run,
-    );
+    const call = await prepareCall(task.functionName, task, async (name) => {
+      const own = name === literalName ? stageRunOf(name) : await bundle.find(name);
+      return own ?? stageRunOf(name) ?? missing(name);
+    });
     const context = { taskId: task.id, context: () => opened.context };
-    const { run } = definition;
-    return await currentAttempt.run(context, () => run(...(args as never[])));
+    return await currentAttempt.run(context, call);
   } finally {
     opened.close();
     printed.end();
   }
 }
 
-function missing(name: string): JugqError {
-  return new JugqError(
+function missing(name: string): never {
+  throw new JugqError(
     'FUNCTION_MISSING',
-    `the jugfile declares no task function ${name} when it is loaded to run tasks: declare it at the top level`,
+    `the jugfile has no function ${name} when it is loaded to run tasks: declare it at the top level`,
   );
 }
 
