@@ -11,8 +11,10 @@ import { DoctorCommand } from './commands/doctor-command.ts';
 import { DuCommand } from './commands/du-command.ts';
 import { FailuresCommand } from './commands/failures-command.ts';
 import { ExecCommand } from './commands/exec-command.ts';
+import { ExportCommand } from './commands/export-command.ts';
 import { GetCommand } from './commands/get-command.ts';
 import { GraphCommand } from './commands/graph-command.ts';
+import { ImportCommand } from './commands/import-command.ts';
 import { InitCommand } from './commands/init-command.ts';
 import { InvalidateCommand } from './commands/invalidate-command.ts';
 import { PauseCommand } from './commands/pause-command.ts';
@@ -47,6 +49,8 @@ export const commands = [
   InvalidateCommand,
   DuCommand,
   CleanupCommand,
+  ExportCommand,
+  ImportCommand,
   ConfigCommand,
   DoctorCommand,
   CompletionCommand,

@@ -92,7 +92,7 @@ function describeFailure(failure: NonNullable<Standing['failure']>): FailureDesc
 /** The arguments of a task, for programs and for people. */
 export async function describeArguments(
   project: OpenProject,
-  { graph, position, spilled }: Omit<DeclaredTask, 'record'>,
+  { graph, position, spilled }: Pick<DeclaredTask, 'graph' | 'position' | 'spilled'>,
 ): Promise<Pick<TaskDescription, 'arguments' | 'argumentsText'>> {
   const elsewhere = spilled.get(position);
   const bytes =
