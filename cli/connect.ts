@@ -3,16 +3,30 @@ import { JugqError } from '../core/errors.ts';
 import type { RunId } from '../core/identifiers.ts';
 import { addCounts, isOver, type RunRecord, type RunState } from '../core/records.ts';
 import type { Value } from '../core/task.ts';
+import { parsePatterns } from '../core/patterns.ts';
+import { cancelRun, pauseRun, resumeRun } from './cancel-run.ts';
 import { checkLoaded } from './check-jugfile.ts';
 import { describeTask } from './describe-task.ts';
 import { findTask } from './find-task.ts';
-import type { Check, Status, TaskDescription } from './library-types.ts';
+import { describeFailure } from './failures.ts';
+import { findDoomed, invalidateDoomed, summaryOf } from './invalidate.ts';
+import type {
+  Check,
+  Invalidated,
+  Retried,
+  Status,
+  TaskDescription,
+  TaskFailure,
+} from './library-types.ts';
 import { decodeExport, resolveResults, tasksIn } from './find-result.ts';
 import { newestArguments } from './get-result.ts';
 import { loadJugfile } from './load-jugfile.ts';
+import { optionsOf } from './plan-options.ts';
+import { retryFailures } from './retry-failures.ts';
 import { openSession, type Session } from './session.ts';
 import { loadSettings } from './settings.ts';
 import type { SettingFlags } from './settings-table.ts';
+import { chosenFailures, type ChosenFailures } from './show-failures.ts';
 import { readStatus } from './show-status.ts';
 import { submitRun } from './submit-run.ts';
 import { watchRun } from './watch-run.ts';
@@ -30,6 +44,20 @@ export interface PlanOptions {
   readonly args?: readonly string[];
   /** Leave tasks that failed before as they are; default: they are tried again. */
   readonly keepFailed?: boolean;
+  /** Patterns of the tasks that are wanted, with what they need; default: all tasks. */
+  readonly targets?: readonly string[];
+  /** The first task that fails for good ends the run. */
+  readonly failFast?: boolean;
+}
+
+/** Which failures are meant; all conditions have to hold. */
+export interface FailureOptions {
+  /** Patterns of functions, or beginnings of task ids. */
+  readonly patterns?: readonly string[];
+  /** A cause's id, or the class of the error. */
+  readonly cause?: string;
+  /** Of this run, by the beginning of its id; default: of the active runs, else of the newest. */
+  readonly run?: string;
 }
 
 /** A run that was submitted. */
@@ -112,6 +140,30 @@ export interface Jug {
    * @throws JugqError `TIMED_OUT`, `UNKNOWN_RUN`
    */
   wait(run: string | PlannedRun, options?: { readonly timeoutMs?: number }): Promise<RunEnd>;
+  /**
+   * Ends a run: nothing more of it is started, and what runs for it alone is ended; its results stay.
+   *
+   * @throws JugqError `UNKNOWN_RUN`, `AMBIGUOUS_ID`
+   */
+  cancel(run: string | PlannedRun): Promise<RunEnd>;
+  /** Starts nothing more of a run until `resume`; what has begun is finished. Throws as `cancel` does. */
+  pause(run: string | PlannedRun): Promise<void>;
+  /** Lets a paused run go on. Throws as `cancel` does. */
+  resume(run: string | PlannedRun): Promise<void>;
+  /** The tasks that have failed for good and have no result. */
+  failures(options?: FailureOptions): Promise<TaskFailure[]>;
+  /** Tries again what has failed: all of it without options. A run that had ended is taken up from its stored plan. */
+  retry(options?: FailureOptions): Promise<Retried>;
+  /**
+   * Drops results and all that was made of them; safe while workers run.
+   *
+   * @param patterns - the beginning of a function's name, `=name`, `/regex/` or the beginning of a task id
+   * @throws JugqError `USAGE` if one of them hits nothing
+   */
+  invalidate(
+    patterns: string | readonly string[],
+    options?: { readonly dryRun?: boolean },
+  ): Promise<Invalidated>;
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -184,11 +236,10 @@ class OpenJug implements Jug {
   async plan(jugfile: string, options: PlanOptions = {}): Promise<PlannedRun> {
     const loaded = await this.#loadJugfile(jugfile, options.args ?? []);
     const { project } = this.#session;
-    const { record, complete } = await submitRun(project, loaded, {
-      keepFailed: options.keepFailed ?? false,
-    });
-    // Somebody must dispatch, and workers may come later: this program is a candidate until it closes.
-    if (!complete) this.#dispatcher ??= this.#session.startDispatcher(() => undefined);
+    const { keepFailed = false, failFast = false, targets = [] } = options;
+    const wish = optionsOf({ keepFailed, failFast, targets }, loaded);
+    const { record, complete } = await submitRun(project, loaded, wish);
+    if (!complete) this.#dispatch();
     return { id: record.id, tasks: loaded.graph.count, cached: record.cached };
   }
 
@@ -210,6 +261,41 @@ class OpenJug implements Jug {
     return endOf(record);
   }
 
+  async cancel(run: string | PlannedRun): Promise<RunEnd> {
+    return endOf((await cancelRun(this.#session, { run: idOf(run) })).record);
+  }
+
+  async pause(run: string | PlannedRun): Promise<void> {
+    await pauseRun(this.#session, { run: idOf(run) });
+  }
+
+  async resume(run: string | PlannedRun): Promise<void> {
+    await resumeRun(this.#session, { run: idOf(run) });
+  }
+
+  async failures(options: FailureOptions = {}): Promise<TaskFailure[]> {
+    const { project } = this.#session;
+    const { failures } = await chosenFailures(this.#session, choiceOf(options));
+    return Promise.all(failures.map((each) => describeFailure(project, each)));
+  }
+
+  async retry(options: FailureOptions = {}): Promise<Retried> {
+    const { failures } = await chosenFailures(this.#session, choiceOf(options));
+    if (failures.length > 0) this.#dispatch();
+    return retryFailures(this.#session.project, failures);
+  }
+
+  async invalidate(
+    patterns: string | readonly string[],
+    options: { readonly dryRun?: boolean } = {},
+  ): Promise<Invalidated> {
+    const { project } = this.#session;
+    const all = typeof patterns === 'string' ? [patterns] : patterns;
+    const doomed = await findDoomed(project, parsePatterns(all));
+    if (options.dryRun === true) return summaryOf(doomed);
+    return invalidateDoomed(project, doomed, () => undefined);
+  }
+
   async close(): Promise<void> {
     await this.#dispatcher?.stop();
     await this.#session.close();
@@ -217,6 +303,11 @@ class OpenJug implements Jug {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** Somebody must dispatch, and workers may come later: this program is a candidate until it closes. */
+  #dispatch(): void {
+    this.#dispatcher ??= this.#session.startDispatcher(() => undefined);
   }
 
   async #lookAt(
@@ -236,6 +327,14 @@ class OpenJug implements Jug {
       onProgress: () => undefined,
     });
   }
+}
+
+function idOf(run: string | PlannedRun): string {
+  return typeof run === 'string' ? run : run.id;
+}
+
+function choiceOf({ patterns = [], cause, run }: FailureOptions): ChosenFailures {
+  return { patterns, cause, run };
 }
 
 function endOf(record: RunRecord): RunEnd {

@@ -33,6 +33,7 @@ export type { ErrorCode } from '../core/errors.ts';
 export { connect } from './connect.ts';
 export type {
   ConnectOptions,
+  FailureOptions,
   Jug,
   PlanOptions,
   PlannedRun,
@@ -44,10 +45,15 @@ export type {
   DependencyDescription,
   FailureDescription,
   FunctionTimes,
+  Invalidated,
+  InvalidatedFunction,
   ResultDescription,
+  Retried,
+  RetriedRun,
   Status,
   StatusCounts,
   TaskDescription,
+  TaskFailure,
   WorkerStatus,
 } from './library-types.ts';
 export type { Counts } from '../core/records.ts';

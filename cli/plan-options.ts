@@ -11,7 +11,7 @@ import type { SubmitOptions } from './submit-run.ts';
  * @throws JugqError `USAGE` if a target matches nothing
  */
 export function optionsOf(
-  { keepFailed, failFast, targets }: PlanRequest,
+  { keepFailed, failFast, targets }: Pick<PlanRequest, 'keepFailed' | 'failFast' | 'targets'>,
   { path, graph, waits }: LoadedJugfile,
 ): SubmitOptions {
   if (targets.length === 0) return { keepFailed, failFast };

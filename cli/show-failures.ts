@@ -11,11 +11,15 @@ import { countOf } from './report.ts';
 import { currentRuns, findRun } from './runs.ts';
 import type { Session } from './session.ts';
 
-export interface FailuresRequest {
+/** Which failures are meant. */
+export interface ChosenFailures {
   readonly patterns: readonly string[];
   readonly cause: string | undefined;
   /** The beginning of a run's id; undefined: the active runs, else the newest. */
   readonly run: string | undefined;
+}
+
+export interface FailuresRequest extends ChosenFailures {
   readonly json: boolean;
   readonly context: CommandContext;
 }
@@ -23,7 +27,7 @@ export interface FailuresRequest {
 /** The failures that a command line means. */
 export async function chosenFailures(
   session: Session,
-  { patterns, cause, run }: Pick<FailuresRequest, 'patterns' | 'cause' | 'run'>,
+  { patterns, cause, run }: ChosenFailures,
 ): Promise<{ readonly runs: readonly RunRecord[]; readonly failures: StandingFailure[] }> {
   const { project } = session;
   const runs = run === undefined ? await currentRuns(project) : [await findRun(project, run)];

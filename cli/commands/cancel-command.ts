@@ -19,8 +19,9 @@ export class CancelCommand extends JugqCommand {
 
   override execute(): Promise<number> {
     return this.withSession(async (session) => {
-      const { cancelRun } = await import('../cancel-run.ts');
-      return cancelRun(session, { run: this.run, json: this.json, context: this.context });
+      const { controlRun, cancelRun } = await import('../cancel-run.ts');
+      const { run, json, context } = this;
+      return controlRun(session, cancelRun, { run, json, context });
     });
   }
 }

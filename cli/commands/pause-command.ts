@@ -19,8 +19,9 @@ export class PauseCommand extends JugqCommand {
 
   override execute(): Promise<number> {
     return this.withSession(async (session) => {
-      const { pauseRun } = await import('../cancel-run.ts');
-      return pauseRun(session, { run: this.run, json: this.json, context: this.context });
+      const { controlRun, pauseRun } = await import('../cancel-run.ts');
+      const { run, json, context } = this;
+      return controlRun(session, pauseRun, { run, json, context });
     });
   }
 }

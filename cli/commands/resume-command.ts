@@ -19,8 +19,9 @@ export class ResumeCommand extends JugqCommand {
 
   override execute(): Promise<number> {
     return this.withSession(async (session) => {
-      const { resumeRun } = await import('../cancel-run.ts');
-      return resumeRun(session, { run: this.run, json: this.json, context: this.context });
+      const { controlRun, resumeRun } = await import('../cancel-run.ts');
+      const { run, json, context } = this;
+      return controlRun(session, resumeRun, { run, json, context });
     });
   }
 }

@@ -189,3 +189,38 @@ test.serial('await using closes the connection, and the program ends by itself',
   );
   t.is(seen, 'closed');
 });
+
+test.serial(
+  'a program controls runs: fail fast, failures, retry, invalidate, pause, cancel',
+  async (t) => {
+    await using user = await projectOn(server, 'causes');
+    const worker = user.start('worker', '-j1');
+    const seen = await program(
+      user,
+      `import { writeFileSync } from 'node:fs';
+     const jug = await connect();
+     const run = await jug.plan('jugfile.ts');
+     const { state, failed } = await jug.wait(run);
+     const failures = await jug.failures({ cause: 'TypeError' });
+     writeFileSync('mended', '');
+     const retried = await jug.retry();
+     const again = await jug.wait(retried.runs[0].run);
+     const dry = await jug.invalidate('=parse', { dryRun: true });
+     const gone = await jug.invalidate('=fetchPage');
+     const last = await jug.plan('jugfile.ts', { targets: ['parse'], failFast: true });
+     await jug.pause(last).catch(() => undefined);
+     await jug.resume(last);
+     console.log(JSON.stringify({
+       state, failed, pages: failures.length, cleared: retried.cleared, again: again.state,
+       dry: dry.results, gone: gone.results, cancelled: (await jug.cancel(last)).state,
+     }));
+     await jug.close();`,
+    );
+    t.deepEqual(seen, {
+      ...{ state: 'failed', failed: 5, pages: 2, cleared: 5, again: 'finished' },
+      ...{ dry: 7, gone: 3, cancelled: 'finished' },
+    });
+    worker.process.kill('SIGTERM');
+    await worker.finished;
+  },
+);
