@@ -65,7 +65,7 @@ export async function describeFailure(
 ): Promise<TaskFailure> {
   const { record, cause, stored, position } = failure;
   const { task, error, attempt, strikes, worker, at, output } = record;
-  const { graph, spilled, code } = stored.plan;
+  const { graph, spilled } = stored.plan;
   return {
     task,
     function: splitTaskId(task).functionName,
@@ -77,12 +77,7 @@ export async function describeFailure(
     at,
     ...(output === undefined ? {} : { output }),
     cause,
-    ...(await describeArguments(project, {
-      graph,
-      position,
-      spilled,
-      code: { digest: code },
-    })),
+    ...(await describeArguments(project, { graph, position, spilled })),
   };
 }
 
