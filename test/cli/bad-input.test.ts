@@ -181,7 +181,7 @@ ${use};
   ] as const) {
     const told = await planned(t, jugfile(use));
     t.true(told.startsWith(`planning bad.ts: a task of f was ${said}`), told);
-    t.regex(told, /pass the task to another task function.*\n {4}at \S*bad\.ts:6:\d+\n$/);
+    t.regex(told, /pass it to a task function, which gets the value.*\n {4}at \S*bad\.ts:6:\d+\n$/);
   }
 });
 
