@@ -1,11 +1,12 @@
 /**
  * The table of a bundle's functions that workers find by name: what `map`, `reduce` and `derive` are given.
  *
- * It is one more statement on the bundle's first line, so no other line moves and the source map stays right; and it runs
+ * It is one more statement on the line of the bundle's banner, so no other line moves and the source map stays right; and it runs
  * before the jugfile does, so its functions are wrapped in getters, which say nothing while a constant is not there yet.
  */
 import { parse } from 'acorn';
 import { functionTableSymbol } from '../core/jugfile-api.ts';
+import { placeBanner } from './bundle-place.ts';
 import { isNode, type SyntaxNode } from './function-ranges.ts';
 
 /** Names of the API that take functions by name; a bundle without them needs no table. */
@@ -20,7 +21,7 @@ export const functionTakers: readonly string[] = [
 /**
  * Adds the table to a bundle.
  *
- * @param code - as esbuild made it, with `keepNames`
+ * @param code - as esbuild made it, with `keepNames` and jugq's banner
  * @param uses - the names of the API that it imports
  */
 export function withFunctionTable(code: string, uses: readonly string[]): string {
@@ -28,7 +29,8 @@ export function withFunctionTable(code: string, uses: readonly string[]): string
   const entries = topFunctions(code).map(
     ({ name, binding }) => `[${JSON.stringify(name)}, () => ${binding}]`,
   );
-  const end = code.indexOf('\n');
+  // Behind the banner, and not at the end of the first line: that may be a jugfile's `#!`.
+  const end = code.indexOf(placeBanner) + placeBanner.length;
   const symbol = JSON.stringify(Symbol.keyFor(functionTableSymbol));
   const statement = ` globalThis[Symbol.for(${symbol})]?.([${entries.join(', ')}]);`;
   return code.slice(0, end) + statement + code.slice(end);

@@ -239,7 +239,7 @@ function itemsOf(call: string, xs: unknown): readonly unknown[] {
   if (typeof xs === 'object' && xs !== null && !isStandIn(xs) && Symbol.iterator in xs)
     return Array.from(xs as Iterable<unknown>);
   const mend = isStandIn(xs)
-    ? 'how many items it has is not known yet: await value() of it, or map a part of it'
+    ? 'how many items it has is not known yet: await value() of it, or split() it'
     : 'give an array';
   throw new JugqError(
     'USAGE',

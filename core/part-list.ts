@@ -8,10 +8,11 @@ import { inspect } from 'node:util';
 import { JugqError } from './errors.ts';
 import { PartHandle } from './parts.ts';
 import { describe, identify, Instead, refer } from './stand-in.ts';
-import type { Part, StandIn, TaskHandle } from './task.ts';
+import { callerLine, type Part, type StandIn, type TaskHandle } from './task.ts';
 
 /** An array of parts of results; stands for the array of their values, too. */
 export interface PartList<T> extends Omit<readonly Part<T>[], 'slice'>, StandIn<T[]> {
+  /** Negative: from the end. */
   readonly [index: number]: Part<T>;
   /**
    * Some of the items.
@@ -58,7 +59,7 @@ function listOf(
     target,
     {
       get: (on, key) => {
-        const index = indexOf(key);
+        const index = indexOf(key) ?? indexFromEnd(key, range);
         if (index === undefined) return Reflect.get(on, key) as unknown;
         return isIn(range, index) ? itemAt(index) : undefined;
       },
@@ -103,8 +104,13 @@ function indexOf(key: string | symbol): number | undefined {
   return typeof key === 'string' && /^(?:0|[1-9]\d*)$/.test(key) ? Number(key) : undefined;
 }
 
+/** Of `list[-1]`, as in Python; `at` does it for arrays. */
+function indexFromEnd(key: string | symbol, { length }: Range): number | undefined {
+  return typeof key === 'string' && /^-[1-9]\d*$/.test(key) ? Number(key) + length : undefined;
+}
+
 function isIn({ length }: Range, index: number): boolean {
-  return index < length;
+  return index >= 0 && index < length;
 }
 
 /** As `slice` of arrays, and of Python where `step` is given. */
@@ -116,7 +122,7 @@ function within(
   if (!Number.isInteger(step) || step === 0) {
     throw new JugqError(
       'USAGE',
-      `slice(): expected a whole step other than 0, got ${String(step)}`,
+      `slice(): expected a whole step other than 0, got ${inspect(step, { depth: 0 })}: ${callerLine()}`,
     );
   }
   const { length } = range;

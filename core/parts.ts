@@ -137,11 +137,18 @@ export type CountOf<T extends readonly unknown[], N extends number> = number ext
 /** What does not wait. */
 type AtOnce<R> = R extends PromiseLike<unknown> ? never : R;
 
-type Parts<T, N extends number, Made extends Part<T>[] = []> = number extends N
-  ? Part<T>[]
-  : Made['length'] extends N
-    ? Made
-    : Parts<T, N, [...Made, Part<T>]>;
+type Parts<T, N extends number> = IsShort<`${N}`> extends true ? Tuple<T, N> : Part<T>[];
+
+/** Whether it is a count of one or two digits: the compiler takes its time over a long tuple, and some numbers are none. */
+type IsShort<Digits extends string> = Digits extends `${bigint}`
+  ? Digits extends `-${string}` | `${infer _A}${infer _B}${infer _C}${infer _D}`
+    ? false
+    : true
+  : false;
+
+type Tuple<T, N extends number, Made extends Part<T>[] = []> = Made['length'] extends N
+  ? Made
+  : Tuple<T, N, [...Made, Part<T>]>;
 
 /**
  * A part of a result, by keys and indices; a negative index counts from the end. A key may itself be a task, which is

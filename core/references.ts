@@ -121,7 +121,7 @@ function requireCount(value: unknown, count: number, walked: readonly (string | 
  * A part of a value: of a Map by its key, of everything else a property of its own.
  *
  * @param walked - the keys on the way to `value`, for messages
- * @throws JugqError `PART_MISSING` for an index past the end, and for any key of null or undefined
+ * @throws JugqError `PART_MISSING` for what an array does not have, and for any key of a number, null and the like
  */
 export function partAt(
   value: unknown,
@@ -129,9 +129,9 @@ export function partAt(
   walked: readonly (string | number)[] = [],
 ): unknown {
   if (value instanceof Map) return (value as ReadonlyMap<unknown, unknown>).get(key);
-  if (isIndexed(value) && (typeof key === 'number' || key === 'length')) {
+  if (isIndexed(value)) {
     if (key === 'length') return value.length;
-    const at = key < 0 ? value.length + key : key;
+    const at = typeof key === 'string' ? -1 : key < 0 ? value.length + key : key;
     if (at >= 0 && at < value.length) return value[at];
   } else if (typeof value === 'object' && value !== null) {
     // An optional property may be absent; what every object inherits is not part of it.

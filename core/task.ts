@@ -63,15 +63,16 @@ type Leaf =
  * What may be passed where a task function takes a `T`: a `T`, a task of one, or a structure with tasks inside. For a
  * function, a task function that runs one.
  */
-export type Arg<T> =
-  | StandIn<T>
-  | (T extends Leaf
-      ? T | (T extends (...args: never[]) => unknown ? Runs<T> : never)
-      : T extends ReadonlyMap<infer K, infer V>
-        ? ReadonlyMap<K, Arg<V>>
-        : T extends ReadonlySet<infer V>
-          ? ReadonlySet<Arg<V>>
-          : { readonly [K in keyof T]: Arg<T[K]> });
+export type Arg<T> = unknown extends T
+  ? T
+  : | StandIn<T>
+    | (T extends Leaf
+        ? T | (T extends (...args: never[]) => unknown ? Runs<T> : never)
+        : T extends ReadonlyMap<infer K, infer V>
+          ? ReadonlyMap<K, Arg<V>>
+          : T extends ReadonlySet<infer V>
+            ? ReadonlySet<Arg<V>>
+            : { readonly [K in keyof T]: Arg<T[K]> });
 
 type Args<P extends readonly unknown[]> = { [K in keyof P]: Arg<P[K]> };
 
@@ -375,12 +376,14 @@ function badOption(name: string, option: string, expected: string, got: unknown)
   );
 }
 
-const ownModules = /\bcore[\\/](?:task|planning|plain-functions|parts|map|wrapped)\./;
+/** These modules, and what the language itself calls in between. */
+const notTheUsers =
+  /\bcore[\\/](?:task|planning|plain-functions|parts|part-list|map|wrapped)\.[jt]s\b|\((?:<anonymous>|node:.*)\)$/;
 
 /** The first line of the stack that is outside of these modules: where the user called `task()` and the like. */
 export function callerLine(): string {
   const lines = (new Error().stack ?? '').split('\n').slice(1);
-  const line = lines.find((each) => !ownModules.test(each));
+  const line = lines.find((each) => !notTheUsers.test(each));
   const place = line?.trim().replace(/^at /, '') ?? 'somewhere';
   // At the top level of a module there is no function to name.
   const bare = /^(?:<anonymous>|Object\.<anonymous>) \((.*)\)$/.exec(place)?.[1] ?? place;

@@ -3,6 +3,7 @@ import { inspect } from 'node:util';
 import { JugqError } from './errors.ts';
 import { splitTaskId } from './identifiers.ts';
 import type { Identity } from './identity.ts';
+import type { PartList } from './part-list.ts';
 import { literalName, stageRuns } from './stages.ts';
 import {
   describe,
@@ -21,6 +22,7 @@ import {
   declareCall,
   TaskHandle,
   type Definition,
+  type Part,
   type StandIn,
   type Value,
 } from './task.ts';
@@ -54,7 +56,7 @@ export function literal(x: unknown): unknown {
 }
 
 /** Tasks, parts of tasks, or lists of them. */
-export type Awaited = StandIn<unknown> | readonly Awaited[];
+export type Tasks = Part<unknown> | PartList<unknown> | readonly Tasks[];
 
 /**
  * A value for a task that must not run before `tasks` are finished, though it does not take their results: they have
@@ -62,7 +64,7 @@ export type Awaited = StandIn<unknown> | readonly Awaited[];
  *
  * @throws JugqError `USAGE` if one of `tasks` is none
  */
-export function after<T>(x: T, ...tasks: readonly Awaited[]): StandIn<Value<T>>;
+export function after<T>(x: T, ...tasks: readonly Tasks[]): StandIn<Value<T>>;
 /** As seen from within. */
 export function after(x: unknown, ...tasks: readonly unknown[]): unknown {
   return new LateHandle(x, tasks.flatMap(standInsIn));
@@ -71,7 +73,7 @@ export function after(x: unknown, ...tasks: readonly unknown[]): unknown {
 const literalDefinition: Definition = {
   name: literalName,
   run: stageRuns[literalName],
-  sources: [stageRuns[literalName]],
+  sources: [],
   retries: 0,
   timeoutMs: undefined,
   queue: 'default',
@@ -147,6 +149,12 @@ class LateHandle implements StandInObject {
 refuseUse(LateHandle.prototype);
 
 function standInsIn(x: unknown): StandInObject[] {
+  if (x instanceof UncountedHandle) {
+    throw new JugqError(
+      'USAGE',
+      `after(): expected tasks to wait for, got ${x[describe]()}: ${callerLine()}: give the task itself`,
+    );
+  }
   if (isStandIn(x)) return [x];
   if (Array.isArray(x)) return x.flatMap(standInsIn);
   throw new JugqError(

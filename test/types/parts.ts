@@ -80,6 +80,11 @@ export const picked = [mean, when, entry];
 const [x, y] = split(pick(one, 'mean'), 2);
 same<Equal<typeof x, Part<number>>>();
 same<Equal<typeof y, Part<number>>>();
+const some90: Part<number> = split(pick(one, 'mean'), 90)[89];
+const many: Part<number>[] = split(pick(one, 'mean'), 5000);
+const counted: Part<number>[] = split(pick(one, 'mean'), Number('3'));
+const wrong: Part<number>[] = split(pick(one, 'mean'), -1);
+export const splits = [some90, many, counted, wrong];
 const [left, right] = split(pair(), 2);
 same<Equal<typeof left, Part<number>>>();
 same<Equal<typeof right, Part<string>>>();
@@ -169,6 +174,8 @@ argmin(last);
 export const id = last.id;
 // @ts-expect-error a tuple of two has no third
 split(pair(), 3);
+// @ts-expect-error nor has a split into two
+split(pick(one, 'mean'), 2)[2].valueOf();
 // @ts-expect-error only arrays are split
 split(one, 2);
 // @ts-expect-error it takes a list
