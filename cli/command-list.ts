@@ -23,6 +23,7 @@ import { ResumeCommand } from './commands/resume-command.ts';
 import { RetryCommand } from './commands/retry-command.ts';
 import { RunCommand } from './commands/run-command.ts';
 import { ServerCommand } from './commands/server-command.ts';
+import { ShellCommand } from './commands/shell-command.ts';
 import { StatusCommand } from './commands/status-command.ts';
 import { WaitCommand } from './commands/wait-command.ts';
 import { WorkerCommand } from './commands/worker-command.ts';
@@ -39,6 +40,7 @@ export const commands = [
   GetCommand,
   DescribeCommand,
   ExecCommand,
+  ShellCommand,
   GraphCommand,
   WaitCommand,
   CancelCommand,

@@ -7,7 +7,8 @@ import {
   type CountedState,
   type Counts,
 } from '../core/records.ts';
-import { state, type RunProgress } from '../core/run-progress.ts';
+import type { RunProgress } from '../core/run-progress.ts';
+import { stateNames } from './state-names.ts';
 import { stateColours } from './state-colours.ts';
 
 /** A function, or a task. */
@@ -57,7 +58,7 @@ export function drawTasks(progress: RunProgress): Drawing {
   const arrows: Arrow[] = [];
   for (let to = 0; to < graph.count; to++) {
     const lines = [functionOf(graph, to).name, hashText(graph, to).slice(0, shownHash)];
-    boxes.push({ lines, state: stateOf(progress.state[to] ?? 0) });
+    boxes.push({ lines, state: stateNames[progress.state[to] ?? 0] ?? 'waiting' });
     for (const from of row(graph.dependencies, to)) arrows.push({ from, to, count: 1 });
   }
   return { boxes, arrows };
@@ -69,23 +70,6 @@ const shownHash = 6;
 function mostTelling(counts: Counts): CountedState {
   const order = ['failed', 'blocked', 'running', 'ready', 'waiting'] as const;
   return order.find((each) => addCounts([counts])[each] > 0) ?? 'finished';
-}
-
-function stateOf(code: number): CountedState {
-  switch (code) {
-    case state.finished:
-    case state.idle:
-      return 'finished';
-    case state.failed:
-      return 'failed';
-    case state.blocked:
-      return 'blocked';
-    case state.ready:
-    case state.queued:
-      return 'ready';
-    default:
-      return 'waiting';
-  }
 }
 
 /**

@@ -1,0 +1,9 @@
+/** The document of the commands says what the commands say. */
+import { readFile } from 'node:fs/promises';
+import test from 'ava';
+import { commandsDocument } from './kit/commands-document.ts';
+
+test('docs/commands.md: what the help of each command prints now', async (t) => {
+  const written = await readFile(new URL('../docs/commands.md', import.meta.url), 'utf8');
+  t.is(written, commandsDocument(), 'it is stale: run npm run docs');
+});
