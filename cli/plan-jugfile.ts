@@ -102,10 +102,17 @@ export async function planJugfile(
     if (!options.wait) await jugfile.close();
     const dispatcher = session.startDispatcher(() => undefined);
     try {
-      const last = options.wait
-        ? await carryOut(session, request, { jugfile, submitted })
-        : await waitForPublished(session, record.id, context);
-      return await conclude(session, request, { loaded: jugfile.loaded, record: last, startedAt });
+      if (options.wait) {
+        const last = await carryOut(session, request, { jugfile, submitted });
+        return await conclude(session, request, { loaded: jugfile.loaded, record: last, startedAt });
+      }
+      // However quick the workers are: whoever does not wait is told what was published, not how it ended.
+      const begun = await waitForPublished(session, record.id, context);
+      if (request.json) {
+        const summary = summaryOf(begun, (performance.now() - startedAt) / 1000);
+        context.stdout.write(`${JSON.stringify(summary)}\n`);
+      }
+      return 0;
     } finally {
       await dispatcher.stop();
     }
