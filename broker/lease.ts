@@ -46,6 +46,15 @@ interface Seen {
   readonly value?: Uint8Array | undefined;
 }
 
+/**
+ * Whether somebody holds the lease or held it lately: enough to know that no haste is needed, never that one may act.
+ *
+ * @throws JugqError if the server does not say
+ */
+export async function isLeased(bucket: Bucket): Promise<boolean> {
+  return (await bucket.get(key))?.value !== undefined;
+}
+
 export class Lease {
   readonly #options: LeaseOptions;
   readonly #following: Following;

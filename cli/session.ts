@@ -1,6 +1,7 @@
 /** From settings to an open project: on the server that is named, or on the private one of this directory. */
 import { hostname } from 'node:os';
 import { connectBroker, type ConnectionSettings, type Notice } from '../broker/connection.ts';
+import { isLeased } from '../broker/lease.ts';
 import { ensurePrivateServer, privateDirectory, stillThere } from '../broker/private-server.ts';
 import { closeProject, openProject, type OpenProject } from '../broker/project.ts';
 import { ensureTopology } from '../broker/topology.ts';
@@ -132,29 +133,48 @@ function childEnvironment(settings: Settings): Record<string, string | undefined
   );
 }
 
-/** Whoever dispatches also plans on what is parked and has no planner any more. */
+/**
+ * Whoever dispatches also plans on what is parked and has no planner any more.
+ *
+ * Where somebody holds the lease, the candidate comes a moment later: its start takes processor time from the tasks that
+ * this very command may have made ready, and most commands are over by then.
+ */
 function startDispatcher(session: Session, trace: Trace): { stop(): Promise<void> } {
-  const { settings, connection } = session;
+  const { settings, connection, project } = session;
   const replanner = startReplanner(session, trace);
   const holder = `${hostname()}-${process.pid.toString()}-${Math.random().toString(36).slice(2, 8)}`;
-  const host = new DispatcherHost(
-    {
-      connection: { ...connection, name: `jugq dispatcher ${holder}` },
-      project: settings.project,
-      replicas: settings.replicas,
-      holder,
-      leaseMs: settings.lease,
-      sweepMs: settings.ackWait,
-    },
-    (event) => {
-      replanner.see(event);
-      trace(event);
-    },
-  );
+  let host: DispatcherHost | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let stopped = false;
+  const start = (): void => {
+    if (stopped) return;
+    host = new DispatcherHost(
+      {
+        connection: { ...connection, name: `jugq dispatcher ${holder}` },
+        project: settings.project,
+        replicas: settings.replicas,
+        holder,
+        leaseMs: settings.lease,
+        sweepMs: settings.ackWait,
+      },
+      (event) => {
+        replanner.see(event);
+        trace(event);
+      },
+    );
+  };
+  isLeased(project.leases).then((leased) => {
+    if (leased) timer = setTimeout(start, standByMs);
+    else start();
+  }, start);
   return {
     async stop() {
+      stopped = true;
+      clearTimeout(timer);
       await replanner.stop();
-      await host.stop();
+      await host?.stop();
     },
   };
 }
+
+const standByMs = 1000;

@@ -59,7 +59,7 @@ export {
   type MessagePlace,
   type Recall,
 } from './dispatch-state.ts';
-export { expectedMs, parcelFacts } from './publish-ready.ts';
+export { expectedMs, parcelTask } from './publish-ready.ts';
 
 /**
  * Takes in what was seen and decides what to do next.
@@ -275,8 +275,9 @@ function takeFound(
   const { head, queue, code, tasks } = event;
   // What else was believed to be in that message is not.
   leaveParcel(state, event, new Set(tasks.map((each) => each.id)));
+  const key = messageKey(event);
   for (const { id, expects } of tasks) {
-    enterLedger(state, id, { head, queue, code, expects, since: now });
+    enterLedger(state, id, { head, queue, key, code, expects, since: now });
   }
 }
 
@@ -291,7 +292,7 @@ function sweep(
   const there = new Set(messages.map(messageKey));
   const tasks: TaskId[] = [];
   for (const [id, entry] of state.ledger.entries) {
-    if (entry.since < readAt && !there.has(messageKey(entry))) tasks.push(id);
+    if (entry.since < readAt && !there.has(entry.key)) tasks.push(id);
   }
   if (tasks.length > 0) instructions.push({ kind: 'verify', tasks, readAt });
   const strange = messages.filter((each) => !state.ledger.parcels.has(messageKey(each)));

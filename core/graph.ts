@@ -98,6 +98,8 @@ export class TaskIndex {
   readonly #index: HashIndex;
   readonly #words = new Uint32Array(wordsPerHash);
   readonly #bytes = new Uint8Array(this.#words.buffer);
+  /** Whoever looks a task up mostly does so again at once. */
+  #last: { readonly id: TaskId | ''; readonly task: number } = { id: '', task: -1 };
 
   constructor(graph: Graph) {
     this.#graph = graph;
@@ -114,7 +116,8 @@ export class TaskIndex {
 
   /** Position of the task, or -1. */
   find(id: TaskId): number {
-    return this.findHash(splitTaskId(id).hash);
+    if (id !== this.#last.id) this.#last = { id, task: this.findHash(splitTaskId(id).hash) };
+    return this.#last.task;
   }
 
   /** Position here of a task of another graph, or -1. */

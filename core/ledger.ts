@@ -12,6 +12,8 @@ import { fact, holds, setFact } from './run-progress.ts';
 
 /** A task that is believed to be queued. */
 export interface LedgerEntry extends MessagePlace {
+  /** `messageKey` of the place: made once a message, not once a task. */
+  readonly key: string;
   /** Bundle that the parcel names. */
   readonly code: string;
   /** Revision that the put of its result is going to expect. */
@@ -44,9 +46,8 @@ export function enterLedger(state: DispatchState, id: TaskId, entry: LedgerEntry
   if (ledger.entries.has(id)) leaveLedger(state, id);
   ledger.entries.set(id, entry);
   ledger.queued.set(entry.queue, (ledger.queued.get(entry.queue) ?? 0) + 1);
-  const key = messageKey(entry);
-  const parcel = ledger.parcels.get(key);
-  if (parcel === undefined) ledger.parcels.set(key, new Set([id]));
+  const parcel = ledger.parcels.get(entry.key);
+  if (parcel === undefined) ledger.parcels.set(entry.key, new Set([id]));
   else parcel.add(id);
   setQueued(state, id, true);
 }
@@ -58,10 +59,9 @@ export function leaveLedger(state: DispatchState, id: TaskId): void {
   if (entry === undefined) return;
   ledger.entries.delete(id);
   ledger.queued.set(entry.queue, (ledger.queued.get(entry.queue) ?? 0) - 1);
-  const key = messageKey(entry);
-  const parcel = ledger.parcels.get(key);
+  const parcel = ledger.parcels.get(entry.key);
   parcel?.delete(id);
-  if (parcel?.size === 0) ledger.parcels.delete(key);
+  if (parcel?.size === 0) ledger.parcels.delete(entry.key);
   setQueued(state, id, false);
 }
 
@@ -89,7 +89,7 @@ export function validateLedger(state: DispatchState): void {
   const counted = new Map<string, number>();
   for (const [id, entry] of entries) {
     counted.set(entry.queue, (counted.get(entry.queue) ?? 0) + 1);
-    invariant(parcels.get(messageKey(entry))?.has(id), `${id} is in no parcel of the ledger`);
+    invariant(parcels.get(entry.key)?.has(id), `${id} is in no parcel of the ledger`);
     for (const run of state.runs) {
       const task = run.index.find(id);
       const known = task === -1 || holds(run, task, fact.queued);

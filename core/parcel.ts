@@ -34,6 +34,9 @@ export interface ParcelTask {
   readonly inputs: readonly InputReference[];
 }
 
+/** A task as it is packed: by the 20 bytes of its hash, its parcel knows the function. */
+export type PackedTask = Omit<ParcelTask, 'id'> & { readonly hash: Uint8Array };
+
 /** One queue message. */
 export interface Parcel {
   readonly run: RunId;
@@ -50,10 +53,10 @@ export interface Parcel {
   readonly tasks: readonly ParcelTask[];
 }
 
-/** A parcel as bytes. `hashes` are the 20 bytes of each task's hash, in the order of `tasks`. */
+/** A parcel as bytes. */
 export function encodeParcel(
   parcel: Omit<Parcel, 'tasks'>,
-  tasks: readonly (Omit<ParcelTask, 'id'> & { readonly hash: Uint8Array })[],
+  tasks: readonly PackedTask[],
 ): Uint8Array {
   return pack([
     parcelFormat,
@@ -70,10 +73,16 @@ export function encodeParcel(
       task.failureExpects,
       task.attempt,
       task.arguments,
-      task.inputs.flatMap((input) => [input.id, input.revision]),
+      packInputs(task.inputs),
     ]),
     parcel.failFast,
   ]);
+}
+
+function packInputs(inputs: readonly InputReference[]): (string | number)[] {
+  const flat: (string | number)[] = [];
+  for (const { id, revision } of inputs) flat.push(id, revision);
+  return flat;
 }
 
 /**

@@ -1,8 +1,8 @@
 /** Which ready tasks are published now, and how they are put into parcels. */
 import { newestWith, type DispatchState, type Instruction, type Placed } from './dispatch-state.ts';
-import { argumentsOf, functionOf, idOf, row } from './graph.ts';
-import type { TaskId } from './identifiers.ts';
-import { enterLedger, type LedgerEntry } from './ledger.ts';
+import { argumentsOf, functionOf, hashBytesOf, idOf, row } from './graph.ts';
+import { enterLedger, messageKey, type LedgerEntry } from './ledger.ts';
+import type { InputReference, PackedTask } from './parcel.ts';
 import { standingFailure, state as states, type RunProgress } from './run-progress.ts';
 import { countIn } from './run-progress.ts';
 
@@ -27,6 +27,9 @@ export function publishReady(state: DispatchState, now: number, out: Instruction
 const windowMs = 2000;
 const windowMin = 256;
 const windowMax = 8192;
+/** Of a function that is not known: enough to keep the threads busy until it is. */
+const windowUnknownMin = 32;
+const windowUnknownEach = 8;
 
 /** Milliseconds that a task of this function is expected to take; 1 when nothing is known. */
 export function expectedMs(state: DispatchState, functionName: string): number {
@@ -43,25 +46,20 @@ export function noteDuration(state: DispatchState, functionName: string, ms: num
   });
 }
 
-/** The parcel task facts of one task of a `publish` instruction, as they stand now. */
-export function parcelFacts(
-  run: RunProgress,
-  task: number,
-): {
-  expects: number;
-  failureExpects: number;
-  attempt: number;
-  inputs: { id: TaskId; revision: number }[];
-} {
-  const { graph } = run.plan;
+/** One task of a `publish` instruction as it travels in a parcel, by what is known of it now. */
+export function parcelTask(run: RunProgress, task: number): PackedTask {
+  const { graph, spilled } = run.plan;
+  const inputs: InputReference[] = [];
+  for (const dependency of row(graph.dependencies, task)) {
+    inputs.push({ id: idOf(graph, dependency), revision: run.revision[dependency] ?? 0 });
+  }
   return {
+    hash: hashBytesOf(graph, task),
     expects: run.revision[task] ?? 0,
     failureExpects: run.failures.get(task)?.revision ?? 0,
     attempt: nextAttempt(run, task),
-    inputs: Array.from(row(graph.dependencies, task), (dependency) => ({
-      id: idOf(graph, dependency),
-      revision: run.revision[dependency] ?? 0,
-    })),
+    arguments: spilled.get(task) ?? argumentsOf(graph, task),
+    inputs,
   };
 }
 
@@ -84,7 +82,9 @@ function publishOne(
   const { graph, code } = owner.run.plan;
   const { name, queue } = functionOf(graph, owner.task);
   const head = idOf(graph, owner.task);
-  const entry = { head, queue, code, since: now, expects: owner.run.revision[owner.task] ?? 0 };
+  const expects = owner.run.revision[owner.task] ?? 0;
+  const key = messageKey({ queue, head });
+  const entry = { head, queue, key, code, since: now, expects };
   enterLedger(state, head, entry);
   const mates = isRetry(owner) ? [] : popMates(state, { run, fn, owner, entry, most: size - 1 });
   const tasks = [owner.task, ...mates];
@@ -130,9 +130,18 @@ function bestFunction(state: DispatchState, run: RunProgress): number {
 
 function hasRoom(state: DispatchState, { run, task }: Placed): boolean {
   const { name, queue } = functionOf(run.plan.graph, task);
-  const byTime = (Math.max(1, state.threads) * windowMs) / expectedMs(state, name);
-  const window = Math.min(windowMax, Math.max(windowMin, byTime));
-  return (state.ledger.queued.get(queue) ?? 0) < window;
+  return (state.ledger.queued.get(queue) ?? 0) < windowOf(state, name);
+}
+
+function windowOf(state: DispatchState, functionName: string): number {
+  const threads = Math.max(1, state.threads);
+  if (!isKnown(state, functionName)) return Math.max(windowUnknownMin, threads * windowUnknownEach);
+  const byTime = (threads * windowMs) / expectedMs(state, functionName);
+  return Math.min(windowMax, Math.max(windowMin, byTime));
+}
+
+function isKnown(state: DispatchState, functionName: string): boolean {
+  return (state.durations.get(functionName)?.seen ?? 0) >= knownAfter;
 }
 
 /** The heap may hold tasks that are no longer ready: they fall off here. */
@@ -149,10 +158,11 @@ function firstReady(run: RunProgress, fn: number): number {
  * several parcels to share. A function that is not yet known travels alone.
  */
 function parcelSize(state: DispatchState, run: RunProgress, fn: number): number {
-  const facts = run.plan.graph.functions[fn];
-  const duration = facts && state.durations.get(facts.name);
-  if (duration === undefined || duration.seen < knownAfter) return 1;
-  const byTime = Math.floor(parcelMs / Math.max(duration.meanMs, parcelMs / parcelTasksMax));
+  const name = run.plan.graph.functions[fn]?.name ?? '';
+  if (!isKnown(state, name)) return 1;
+  const byTime = Math.floor(
+    parcelMs / Math.max(expectedMs(state, name), parcelMs / parcelTasksMax),
+  );
   const fair = Math.ceil(countIn(run, states.ready) / (4 * Math.max(1, state.threads)));
   return Math.max(1, Math.min(byTime, fair));
 }
@@ -168,8 +178,7 @@ const knownAfter = 8;
 const quickMs = 20;
 
 function isQuick(state: DispatchState, functionName: string): boolean {
-  const duration = state.durations.get(functionName);
-  return duration !== undefined && duration.seen >= knownAfter && duration.meanMs < quickMs;
+  return isKnown(state, functionName) && expectedMs(state, functionName) < quickMs;
 }
 
 /** About how much of a message the task takes. */

@@ -69,10 +69,10 @@ export function withdrawUseless(
     const isUseful = state.runs.some(
       (run) => !run.paused && run.state[run.index.find(id)] === states.queued,
     );
-    if (isUseful) useful.add(messageKey(entry));
+    if (isUseful) useful.add(entry.key);
   }
   for (const entry of state.ledger.entries.values()) {
-    if (entry.since < before && !useful.has(messageKey(entry))) withdraw(decided, entry, recall);
+    if (entry.since < before && !useful.has(entry.key)) withdraw(decided, entry, recall);
   }
 }
 

@@ -7,11 +7,17 @@ export class CodeFiles {
   readonly #project: OpenProject;
   readonly #directory: string;
   readonly #files = new Map<string, Promise<string>>();
+  readonly #known = new Map<string, string>();
 
   /** @param directory - bundles are put under it and find their external packages there */
   constructor(project: OpenProject, directory: string) {
     this.#project = project;
     this.#directory = directory;
+  }
+
+  /** Path of the bundle with this digest if it has been placed. */
+  known(digest: string): string | undefined {
+    return this.#known.get(digest);
   }
 
   /** Path of the bundle with this digest; several who ask share the reading. */
@@ -20,7 +26,10 @@ export class CodeFiles {
     if (file === undefined) {
       file = this.#fetch(digest);
       this.#files.set(digest, file);
-      file.catch(() => this.#files.delete(digest));
+      file.then(
+        (path) => this.#known.set(digest, path),
+        () => this.#files.delete(digest),
+      );
     }
     return file;
   }

@@ -45,14 +45,17 @@ export class Inputs {
     this.#forget(id);
     this.#cache.set(id, { revision, bytes });
     this.#bytes += bytes.length;
-    for (const oldest of this.#cache.keys()) {
-      if (this.#bytes <= cacheBytesMax) break;
-      this.#forget(oldest);
-    }
+    if (this.#bytes > cacheBytesMax) this.#makeRoom();
   }
 
-  /** The input if it is in memory. */
-  cached(reference: InputReference): Uint8Array | undefined {
+  /**
+   * The input if it is in memory and may be taken from there.
+   *
+   * @param since - revision of the marker of the task that takes it, 0: none. Whatever `invalidate` marks, it marks the
+   *   inputs first: one that is older than the marker may be invalid since, and only the leader can tell.
+   */
+  cached(reference: InputReference, since: number): Uint8Array | undefined {
+    if (reference.revision <= since) return undefined;
     const known = this.#cache.get(reference.id);
     return known?.revision === reference.revision ? known.bytes : undefined;
   }
@@ -60,13 +63,12 @@ export class Inputs {
   /**
    * Reads an input; several who want the same one share the reading.
    *
-   * @param since - revision of the marker of the task that takes it, 0: none. Whatever `invalidate` marks, it marks the
-   *   inputs first: one that is older than the marker may be invalid since, and only the leader can tell.
+   * @param since - as for `cached`
    */
   read(reference: InputReference, since: number): Promise<Input> {
-    const isTrusted = reference.revision > since;
-    const bytes = isTrusted ? this.cached(reference) : undefined;
+    const bytes = this.cached(reference, since);
     if (bytes !== undefined) return Promise.resolve({ kind: 'there', bytes });
+    const isTrusted = reference.revision > since;
     const key = `${reference.id} ${isTrusted ? reference.revision.toString() : `since ${since.toString()}`}`;
     const open =
       this.#reading.get(key) ??
@@ -95,6 +97,13 @@ export class Inputs {
       if (!(error instanceof JugqError) || error.code !== 'VALUE_CORRUPT') throw error;
       // A result without its blob is no result: it is computed again.
       return { kind: 'missing', id: stored.id, revision: stored.revision, marked: false };
+    }
+  }
+
+  #makeRoom(): void {
+    for (const oldest of this.#cache.keys()) {
+      if (this.#bytes <= cacheBytesMax) break;
+      this.#forget(oldest);
     }
   }
 

@@ -1,7 +1,7 @@
 /** Does what the dispatcher has decided, and tells it what came of it. */
 import { readFailure } from '../broker/failures.ts';
-import { parcelFacts, type Instruction, type MessagePlace } from '../core/dispatch.ts';
-import { argumentsOf, functionOf, hashBytesOf, idOf } from '../core/graph.ts';
+import { parcelTask, type Instruction, type MessagePlace } from '../core/dispatch.ts';
+import { functionOf, idOf } from '../core/graph.ts';
 import type { TaskId } from '../core/identifiers.ts';
 import { encodeParcel } from '../core/parcel.ts';
 import type { RunProgress } from '../core/run-progress.ts';
@@ -70,7 +70,7 @@ export class Performer {
 
   #publish(instruction: Instruction & { kind: 'publish' }): void {
     const { run, head } = instruction;
-    const { graph, code, spilled } = run.plan;
+    const { graph, code } = run.plan;
     const facts = functionOf(graph, instruction.tasks[0] ?? 0);
     const payload = encodeParcel(
       {
@@ -83,11 +83,7 @@ export class Performer {
         quick: instruction.quick,
         failFast: run.failFast,
       },
-      instruction.tasks.map((task) => ({
-        ...parcelFacts(run, task),
-        hash: hashBytesOf(graph, task),
-        arguments: spilled.get(task) ?? argumentsOf(graph, task),
-      })),
+      instruction.tasks.map((task) => parcelTask(run, task)),
     );
     this.#publishing++;
     this.#context.project.queue.publish({ head, queue: facts.queue, payload }, (outcome, why) => {

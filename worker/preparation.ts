@@ -37,7 +37,10 @@ export class Preparation {
     const known = parcel.quick ? [] : await this.#lookUp(parcel.tasks);
     for (const _ of known) this.#context.held.settle(held);
     const unfinished = parcel.tasks.filter((task) => !known.includes(task.id));
-    await Promise.all(unfinished.map((task) => this.#prepareTask(held, task)));
+    const wanting = unfinished.filter((task) => !this.#prepareAtOnce(held, task));
+    this.#ready.pump();
+    if (wanting.length === 0) return;
+    await Promise.all(wanting.map((task) => this.#prepareTask(held, task)));
     this.#ready.pump();
   }
 
@@ -82,6 +85,22 @@ export class Preparation {
       tasks.map((task) => this.#context.project.results.read(task.id)),
     );
     return tasks.filter((_, at) => found[at]?.present === true).map((task) => task.id);
+  }
+
+  /** Puts the task into the schedule if all that it needs is in memory: promises would cost more than the rest. */
+  #prepareAtOnce(held: HeldParcel, task: ParcelTask): boolean {
+    const file = this.#code.known(held.parcel.code);
+    const { arguments: args } = task;
+    if (file === undefined || !(args instanceof Uint8Array)) return false;
+    const inputs: Uint8Array[] = [];
+    for (const each of task.inputs) {
+      const bytes = this.#context.inputs.cached(each, task.expects);
+      if (bytes === undefined) return false;
+      inputs.push(bytes);
+    }
+    const runnable = { id: task.id, attempt: task.attempt, arguments: args, inputs };
+    this.#ready.add({ held, task, runnable, file, suspect: undefined, alone: false });
+    return true;
   }
 
   /** Gathers what the task needs and puts it into the schedule. */

@@ -8,32 +8,29 @@ import type { BundleImport } from './importing.ts';
 import { decodedOnce } from './read-back.ts';
 import type { RunnableTask } from './task-protocol.ts';
 
-/** Finds a function that a task needs. */
-export type FindFunction = (name: string) => Promise<Source>;
+/** A task's arguments, as far as they are known without its inputs. */
+export interface OpenCall {
+  /** The function that it calls, and those that derive parts for it: user code as well. */
+  readonly functions: readonly string[];
+  /** The call with all values in it, by these functions; throws what they throw. */
+  readonly call: (found: ReadonlyMap<string, Source>) => unknown;
+}
 
 /**
- * Finds every function that a task needs. Those that derive parts for it are called with it: they are user code.
+ * Reads what a task calls with what.
  *
- * @throws what `find` throws; JugqError `VALUE_CORRUPT`
+ * @throws JugqError `VALUE_CORRUPT`
  */
-export async function prepareCall(
-  task: RunnableTask,
-  functionName: string,
-  find: FindFunction,
-): Promise<() => unknown> {
-  const run = await find(functionName);
+export function openCall(task: RunnableTask, functionName: string): OpenCall {
   const { references, fill } = openArguments(task.arguments);
-  const functions = new Map<string, Source>();
-  for (const name of references.flatMap(functionsIn)) {
-    if (!functions.has(name)) functions.set(name, await find(name));
-  }
-  const from = {
-    input: decodedOnce(task.inputs),
-    functionNamed: (name: string) => functions.get(name) ?? never(name),
-  };
-  return () => {
-    const args = fill(references.map((each) => resolveReference(each, from)));
-    return run(...(args as never[]));
+  return {
+    functions: [functionName, ...references.flatMap(functionsIn)],
+    call: (found) => {
+      const functionNamed = (name: string): Source => found.get(name) ?? never(name);
+      const from = { input: decodedOnce(task.inputs), functionNamed };
+      const args = fill(references.map((each) => resolveReference(each, from)));
+      return functionNamed(functionName)(...(args as never[]));
+    },
   };
 }
 
@@ -53,5 +50,5 @@ export async function functionOf(bundle: BundleImport, name: string): Promise<So
 }
 
 function never(name: string): never {
-  throw new JugqError('BUG', `the function ${name} was found a moment ago`);
+  throw new JugqError('BUG', `the function ${name} was not looked for`);
 }

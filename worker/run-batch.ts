@@ -2,14 +2,14 @@
 import { hash } from 'node:crypto';
 import { encodeValue } from '../core/codec.ts';
 import { invariant, isJugqError, JugqError } from '../core/errors.ts';
-import type { TaskId } from '../core/identifiers.ts';
 import { installJugfileApi } from '../core/jugfile-api.ts';
 import type { TaskError } from '../core/records.ts';
 import { formatUserError } from '../core/stack.ts';
-import { currentAttempt, currentEvaluation, type Source } from '../core/task.ts';
+import { currentEvaluation, type Source } from '../core/task.ts';
+import { Attempt, attemptNow, blameAttempts, keepBlaming, shortId } from './attempt.ts';
 import { BundleImport } from './importing.ts';
 import { Intrinsics } from './intrinsics.ts';
-import { functionOf, prepareCall } from './prepare-call.ts';
+import { functionOf, openCall, type OpenCall } from './prepare-call.ts';
 import {
   packOutcomes,
   unpackTasks,
@@ -17,30 +17,20 @@ import {
   type Outcome,
   type RunnableTask,
 } from './task-protocol.ts';
-import { openContext, type OpenContext } from './task-context.ts';
 import type { WorkerLink } from './thread-link.ts';
-import { captureOutput, tell, type OutputTail } from './user-output.ts';
+import { captureOutput, tell } from './user-output.ts';
 
-/** The attempt that the asynchronous context belongs to, as this module keeps it. */
-interface Attempt {
-  readonly taskId: TaskId;
-  readonly tail: OutputTail;
-  /** Ends the attempt from outside of its promise; does nothing once it is over. */
-  readonly fail: (error: unknown) => void;
-  over: boolean;
+/** A bundle with those of its functions that were asked for. */
+interface OpenBundle {
+  readonly imported: BundleImport;
+  readonly functions: Map<string, Source>;
 }
 
-/** Bundles that have had their say about the language's own objects. */
-const accepted = new WeakSet<BundleImport>();
-const bundles = new Map<string, BundleImport>();
+const bundles = new Map<string, OpenBundle>();
 const intrinsics = new Intrinsics();
 let link: WorkerLink | undefined;
-const attempts = new WeakMap<object, Attempt>();
 
-/**
- * Prepares the thread or process: before any bundle is imported.
- *
- */
+/** Prepares the thread or process: before any bundle is imported. */
 export function prepareForUserCode(toWorker: WorkerLink): void {
   link = toWorker;
   process.setSourceMapsEnabled(true);
@@ -51,28 +41,7 @@ export function prepareForUserCode(toWorker: WorkerLink): void {
     // The jugfile's own prints were shown when it was planned; each thread that imports it would repeat them.
     return currentEvaluation.getStore() === undefined ? { mark: 'task' } : undefined;
   });
-  listen();
-  process.exit = exitCalled;
-}
-
-function listen(): void {
-  process.on('uncaughtException', blame);
-  process.on('unhandledRejection', blame);
-}
-
-/** Ends the attempt that calls it, and not the thread, in which others may run by then. */
-function exitCalled(code?: number | string | null): never {
-  const error = new ExitCalled(code ?? process.exitCode ?? 0);
-  blame(error);
-  throw error;
-}
-
-class ExitCalled extends Error {
-  override readonly name = 'Exit';
-
-  constructor(code: number | string) {
-    super(`it called process.exit(${String(code)})`);
-  }
+  blameAttempts();
 }
 
 /**
@@ -82,7 +51,11 @@ class ExitCalled extends Error {
  */
 export async function runBatch(batch: Batch): Promise<Uint8Array> {
   const outcomes: Outcome[] = [];
-  for (const task of unpackTasks(batch.tasks)) outcomes.push(await runTask(batch, task));
+  for (const task of unpackTasks(batch.tasks)) {
+    const outcome = runTask(batch, task);
+    // Promises would be most of what a tiny task costs that waits for nothing.
+    outcomes.push(outcome instanceof Promise ? await outcome : outcome);
+  }
   tidy(batch.functionName);
   return packOutcomes(outcomes);
 }
@@ -93,28 +66,81 @@ function tidy(functionName: string): void {
   if (changed.length > 0) {
     tell(`it changed ${changed.join(', ')}: put back`, functionName);
   }
-  if (process.listenerCount('uncaughtException') === 0) {
-    process.removeAllListeners('unhandledRejection');
-    listen();
+  keepBlaming();
+}
+
+/** At once, if the task's functions are at hand and what it calls is no promise. */
+function runTask(batch: Batch, task: RunnableTask): Outcome | Promise<Outcome> {
+  const { functionName } = batch;
+  const attempt = new Attempt(task, linked());
+  try {
+    const open = openCall(task, functionName);
+    const bundle = openBundle(batch.file);
+    if (open.functions.every((name) => bundle.functions.has(name))) {
+      return carryOut(attempt, functionName, open, bundle);
+    }
+    return findAndCarryOut(attempt, functionName, open, bundle);
+  } catch (error) {
+    return failed(attempt, functionName, error);
   }
 }
 
-async function runTask(batch: Batch, task: RunnableTask): Promise<Outcome> {
-  const tail: OutputTail = { text: '' };
+async function findAndCarryOut(
+  attempt: Attempt,
+  functionName: string,
+  open: OpenCall,
+  bundle: OpenBundle,
+): Promise<Outcome> {
   try {
-    const call = await prepareCall(task, batch.functionName, (name) => findFunction(batch, name));
-    const startedAt = performance.now();
-    const result = await callUser(call, task, tail);
-    // Else its outcome might not get away from here.
-    if (intrinsics.looksChanged()) tidy(batch.functionName);
-    const value = encodeValue(result);
-    if (value.length > resultBytesMax) throw tooLarge(value.length);
-    const ms = performance.now() - startedAt;
-    return { kind: 'done', ms, value, digest: hash('sha256', value, 'hex').slice(0, 32) };
+    for (const name of open.functions) await find(bundle, name);
   } catch (error) {
-    if (intrinsics.looksChanged()) tidy(batch.functionName);
-    return { kind: 'failed', error: describe(error), output: tail.text };
+    return failed(attempt, functionName, error);
   }
+  return carryOut(attempt, functionName, open, bundle);
+}
+
+function carryOut(
+  attempt: Attempt,
+  functionName: string,
+  { call }: OpenCall,
+  { functions }: OpenBundle,
+): Outcome | Promise<Outcome> {
+  const startedAt = performance.now();
+  try {
+    const given = attempt.call(() => call(functions));
+    return given instanceof Promise
+      ? whenSettled(attempt, functionName, given, startedAt)
+      : done(functionName, given, startedAt);
+  } catch (error) {
+    return failed(attempt, functionName, error);
+  }
+}
+
+async function whenSettled(
+  attempt: Attempt,
+  functionName: string,
+  given: Promise<unknown>,
+  startedAt: number,
+): Promise<Outcome> {
+  try {
+    return done(functionName, await given, startedAt);
+  } catch (error) {
+    return failed(attempt, functionName, error);
+  }
+}
+
+function done(functionName: string, result: unknown, startedAt: number): Outcome {
+  // Else its outcome might not get away from here.
+  if (intrinsics.looksChanged()) tidy(functionName);
+  const value = encodeValue(result);
+  if (value.length > resultBytesMax) throw tooLarge(value.length);
+  const ms = performance.now() - startedAt;
+  return { kind: 'done', ms, value, digest: hash('sha256', value, 'hex').slice(0, 32) };
+}
+
+function failed({ tail }: Attempt, functionName: string, error: unknown): Outcome {
+  if (intrinsics.looksChanged()) tidy(functionName);
+  return { kind: 'failed', error: describe(error), output: tail.text };
 }
 
 /** Larger ones take minutes to store and to read, and the memory of a worker several times over. */
@@ -127,79 +153,31 @@ function tooLarge(bytes: number): JugqError {
   );
 }
 
-async function findFunction(batch: Batch, name: string): Promise<Source> {
-  let bundle = bundles.get(batch.file);
+function openBundle(file: string): OpenBundle {
+  let bundle = bundles.get(file);
   if (bundle === undefined) {
-    bundle = new BundleImport(batch.file, linked().read);
-    bundles.set(batch.file, bundle);
+    bundle = { imported: new BundleImport(file, linked().read), functions: new Map() };
+    bundles.set(file, bundle);
   }
-  try {
-    const found = await functionOf(bundle, name);
-    if (!accepted.has(bundle)) intrinsics.accept();
-    accepted.add(bundle);
-    return found;
-  } catch (error) {
-    // A bundle that could not be loaded (a package is missing) may load when the task is tried again.
-    if (!isJugqError(error, 'FUNCTION_MISSING')) bundles.delete(batch.file);
-    throw error;
-  }
+  return bundle;
 }
 
-/** Awaits the user's function, or what goes wrong outside of its promise, whichever ends it first. */
-function callUser(call: () => unknown, task: RunnableTask, tail: OutputTail): Promise<unknown> {
-  const taskId = task.id;
-  let opened: OpenContext | undefined;
-  const context = {
-    taskId,
-    context: () => (opened ??= openContext(task, linked())).context,
-  };
-  const called = new Promise<unknown>((resolve, reject) => {
-    const attempt: Attempt = {
-      taskId,
-      tail,
-      over: false,
-      fail: (error) => {
-        attempt.over = true;
-        reject(error);
-      },
-    };
-    attempts.set(context, attempt);
-    currentAttempt.run(context, () => {
-      void new Promise((settle) => {
-        settle(call());
-      }).then((value) => {
-        attempt.over = true;
-        resolve(value);
-      }, attempt.fail);
-    });
-  });
-  return called.finally(() => opened?.close());
+async function find({ imported, functions }: OpenBundle, name: string): Promise<void> {
+  try {
+    const found = await functionOf(imported, name);
+    // The bundle has had its say about the language's own objects.
+    if (functions.size === 0) intrinsics.accept();
+    functions.set(name, found);
+  } catch (error) {
+    // A bundle that could not be loaded (a package is missing) may load when the task is tried again.
+    if (!isJugqError(error, 'FUNCTION_MISSING')) bundles.delete(imported.file);
+    throw error;
+  }
 }
 
 function linked(): WorkerLink {
   invariant(link, 'the thread was prepared');
   return link;
-}
-
-/** Calls of `process.exit` also arrive as errors that nobody caught. */
-const told = new WeakSet<ExitCalled>();
-
-function attemptNow(): Attempt | undefined {
-  const context = currentAttempt.getStore();
-  return context && attempts.get(context);
-}
-
-/** An error that nobody caught: its task's failure if that still runs, else only told. */
-function blame(error: unknown): void {
-  const attempt = attemptNow();
-  if (error instanceof ExitCalled && told.has(error)) return;
-  if (error instanceof ExitCalled) told.add(error);
-  if (attempt !== undefined && !attempt.over) {
-    attempt.fail(error);
-    return;
-  }
-  const mark = attempt === undefined ? 'task' : `${shortId(attempt.taskId)}, after it had ended`;
-  tell(formatUserError(error), mark);
 }
 
 function describe(error: unknown): TaskError {
@@ -216,10 +194,4 @@ const errorTextMax = 16_000;
 
 function cut(text: string): string {
   return text.length > errorTextMax ? `${text.slice(0, errorTextMax)}…` : text;
-}
-
-/** Enough of an id to be told from its neighbours by a reader. */
-function shortId(id: TaskId): string {
-  const dot = id.lastIndexOf('.');
-  return id.slice(0, dot + 9);
 }

@@ -1,8 +1,8 @@
 /** Runs one task in this very thread, where a debugger looks first; nothing of it is stored. */
 import { installJugfileApi } from '../core/jugfile-api.ts';
-import { currentAttempt } from '../core/task.ts';
+import { currentAttempt, type Source } from '../core/task.ts';
 import { BundleImport } from './importing.ts';
-import { functionOf, prepareCall } from './prepare-call.ts';
+import { functionOf, openCall } from './prepare-call.ts';
 import { openContext } from './task-context.ts';
 import type { RunnableTask } from './task-protocol.ts';
 import { WorkerLink, type ReadResults } from './thread-link.ts';
@@ -29,9 +29,11 @@ export async function runOneTask(task: OneTask): Promise<unknown> {
   const opened = openContext(task, new WorkerLink(() => undefined));
   try {
     const bundle = new BundleImport(task.file, task.read);
-    const call = await prepareCall(task, task.functionName, (name) => functionOf(bundle, name));
+    const { functions, call } = openCall(task, task.functionName);
+    const found = new Map<string, Source>();
+    for (const name of functions) found.set(name, await functionOf(bundle, name));
     const context = { taskId: task.id, context: () => opened.context };
-    return await currentAttempt.run(context, call);
+    return await currentAttempt.run(context, () => call(found));
   } finally {
     opened.close();
     printed.end();

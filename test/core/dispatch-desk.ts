@@ -1,7 +1,7 @@
 /** What the tests of the dispatcher's decisions share. */
 import {
   apply,
-  parcelFacts,
+  parcelTask,
   startDispatch,
   validate,
   type DispatchEvent,
@@ -86,12 +86,12 @@ export function ended(instructions: readonly Instruction[]): string[] {
   return instructions.flatMap((each) => (each.kind === 'complete' ? [each.outcome] : []));
 }
 
-/** Parcel facts of the one task that is published. */
+/** The one task that is published. */
 export function factsOf(
   instructions: readonly Instruction[],
-): ReturnType<typeof parcelFacts> | undefined {
+): ReturnType<typeof parcelTask> | undefined {
   const publish = instructions.find((each) => each.kind === 'publish');
-  return publish && parcelFacts(publish.run, publish.tasks[0] ?? -1);
+  return publish && parcelTask(publish.run, publish.tasks[0] ?? -1);
 }
 
 export const ids = (...names: string[]): TaskId[][] => names.map((name) => [idFor(name)]);

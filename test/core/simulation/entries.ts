@@ -1,5 +1,5 @@
 /** What is on the simulated server, in the words of the state machine, and the other way. */
-import { parcelFacts, type DispatchEvent } from '../../../core/dispatch.ts';
+import { parcelTask, type DispatchEvent } from '../../../core/dispatch.ts';
 import { functionOf, idOf } from '../../../core/graph.ts';
 import type { TaskId } from '../../../core/identifiers.ts';
 import type { Parcel } from '../../../core/parcel.ts';
@@ -20,7 +20,7 @@ export function parcelOf(run: RunProgress, tasks: readonly number[], quick: bool
     quick,
     failFast: false,
     tasks: tasks.map((task) => ({
-      ...parcelFacts(run, task),
+      ...parcelTask(run, task),
       id: idOf(graph, task),
       arguments: new Uint8Array(),
     })),
