@@ -9,7 +9,7 @@ import { taskId, type TaskId } from '../core/identifiers.ts';
 import type { PartReference, Reference, StepReference } from '../core/references.ts';
 import { literalName } from '../core/stages.ts';
 import { packTasks } from '../worker/task-protocol.ts';
-import type { Runner } from '../worker/task-threads.ts';
+import type { Runner } from '../worker/task-runner.ts';
 import { LinkHost, type ReadResults } from '../worker/thread-link.ts';
 
 /** A part and where its inputs come from. */
@@ -36,23 +36,23 @@ export async function deriveParts<P extends DerivedPart>(
   const values = new Map<P, unknown>();
   if (parts.length === 0) return values;
   // Few commands need threads, and they cost each that loads them.
-  const { taskThreads } = await import('../worker/task-threads.ts');
-  const threads = taskThreads(1, new LinkHost(read));
+  const { taskThread } = await import('../worker/task-runner.ts');
+  const thread = taskThread(new LinkHost(read));
   try {
     for (const file of new Set(parts.map((each) => each.file))) {
       const own = parts.filter((each) => each.file === file);
-      const all = await runInOne(threads, file, own, results);
+      const all = await runInOne(thread, file, own, results);
       own.forEach((part, at) => values.set(part, all[at]));
     }
   } finally {
-    await threads.close();
+    await thread.close();
   }
   return values;
 }
 
 /** One task that only hands its argument on, an array of the parts. */
 async function runInOne(
-  threads: Runner,
+  thread: Runner,
   file: string,
   parts: readonly DerivedPart[],
   results: ReadonlyMap<TaskId, Uint8Array>,
@@ -76,7 +76,7 @@ async function runInOne(
     inputs: [...places.keys()].map((id) => results.get(id) ?? new Uint8Array()),
   };
   const batch = { file, functionName: literalName, tasks: packTasks([task]) };
-  const [outcome] = await threads.run(batch, {
+  const [outcome] = await thread.run(batch, {
     tasks: [task.id],
     timeoutMs: undefined,
     recalled: new AbortController().signal,

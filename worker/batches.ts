@@ -1,10 +1,11 @@
 /** Runs what is ready in threads, batch by batch, and stores what comes of it. */
+import { invariant } from '../core/errors.ts';
 import type { ParcelTask } from '../core/parcel.ts';
 import type { HeldParcel } from './held-parcels.ts';
 import type { Schedule, NextBatch, Work } from './schedule.ts';
 import { storeResult, type AttemptFailure } from './store-outcome.ts';
 import { packTasks, type Outcome } from './task-protocol.ts';
-import { RunnerDied, type Runner } from './task-threads.ts';
+import { RunnerDied, type Runner } from './task-runner.ts';
 import { failTask, handBackFailed, type WorkerContext } from './worker-context.ts';
 
 /** What the worker does on behalf of its batches. */
@@ -20,7 +21,7 @@ export interface BatchWishes {
 export class Batches {
   readonly #context: WorkerContext;
   readonly #schedule: Schedule;
-  readonly #threads: Runner;
+  readonly #threads: readonly Runner[];
   readonly #suspects: Runner;
   readonly #wishes: BatchWishes;
   /** What runs, and what ends it when nobody wants it any more. */
@@ -31,7 +32,11 @@ export class Batches {
 
   constructor(
     context: WorkerContext,
-    parts: { readonly schedule: Schedule; readonly threads: Runner; readonly suspects: Runner },
+    parts: {
+      readonly schedule: Schedule;
+      readonly threads: readonly Runner[];
+      readonly suspects: Runner;
+    },
     wishes: BatchWishes,
   ) {
     this.#context = context;
@@ -84,7 +89,8 @@ export class Batches {
     if (first === undefined) return;
     this.#countBegun(works, 1);
     const { timeoutMs, functionName } = first.held.parcel;
-    const runner = suspect ? this.#suspects : this.#threads;
+    const runner = suspect ? this.#suspects : this.#threads[batch.thread];
+    invariant(runner, 'a batch has a thread');
     const tasks = packTasks(works.map((each) => each.runnable));
     const recalled = new AbortController();
     this.#batches.set(recalled, works);
@@ -98,11 +104,11 @@ export class Batches {
         if (outcome !== undefined) this.#conclude(work, outcome);
       });
     } catch (error) {
-      this.#runnerDied(works, error);
+      this.#runnerDied(batch, error);
     } finally {
       this.#batches.delete(recalled);
       this.#countBegun(works, -1);
-      this.#schedule.done();
+      this.#schedule.done(batch);
       this.#wishes.onBatchEnd();
       this.pump();
     }
@@ -125,16 +131,16 @@ export class Batches {
   }
 
   /** The thread or process ended under its tasks. One task alone did it; of several, each is tried by itself. */
-  #runnerDied(works: readonly Work[], error: unknown): void {
+  #runnerDied({ works, shares }: NextBatch, error: unknown): void {
     const death = error instanceof RunnerDied ? error : new RunnerDied('exit', String(error));
-    const [only, ...others] = works;
+    const [only] = works;
     if (death.kind === 'aborted' || only === undefined) return;
     if (death.kind === 'recalled') {
       // Those who only shared the batch begin again; what is gone falls out of the schedule.
       for (const work of works) this.#schedule.add(work);
       return;
     }
-    if (others.length > 0) {
+    if (shares || works.length > 1) {
       for (const work of works) this.#schedule.add({ ...work, alone: true });
       return;
     }

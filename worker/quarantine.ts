@@ -15,7 +15,7 @@ import {
   timedOut,
   type BatchEnds,
   type Runner,
-} from './task-threads.ts';
+} from './task-runner.ts';
 import { threadFile } from './thread-file.ts';
 import type { LinkHost, LinkMessage } from './thread-link.ts';
 import { unpackOutcomes, type Batch, type Outcome } from './task-protocol.ts';

@@ -1,6 +1,9 @@
 /**
  * What waits in a worker for a thread, and what runs: tasks of one function go to a thread in batches sized by how long
  * that function takes, so that a tiny task costs about a microsecond of hand-over and a long one keeps nobody waiting.
+ *
+ * A thread that runs a batch of a quick function gets the next such batch meanwhile, so that it never waits for the
+ * worker's own thread. All others have their thread for themselves, as long as they run.
  */
 import type { ParcelTask } from '../core/parcel.ts';
 import type { HeldParcel } from './held-parcels.ts';
@@ -14,7 +17,7 @@ export interface Work {
   readonly file: string;
   /** To be run alone in a process of its own; failure revision and strikes as last written. */
   readonly suspect: { readonly failureRevision: number; readonly strikes: number } | undefined;
-  /** To be run in a batch of its own: one of its last batch ended the thread. */
+  /** To be run in a batch of its own: it was in a thread with others when that ended. */
   readonly alone: boolean;
 }
 
@@ -22,6 +25,10 @@ export interface Work {
 export interface NextBatch {
   readonly works: readonly Work[];
   readonly suspect: boolean;
+  /** From 0 on. */
+  readonly thread: number;
+  /** It may share its thread with another batch, which runs before or after it. */
+  readonly shares: boolean;
 }
 
 /** A batch takes about this long, so that others get a turn and results flow. */
@@ -29,20 +36,28 @@ const batchMs = 8;
 const batchMax = 64;
 /** A function with less behind it is not yet known. */
 const knownAfter = 4;
+/** Nothing is put behind a task that is expected to take longer. */
+const quickMs = 25;
+
+/** What one thread has to do. */
+interface Slot {
+  batches: number;
+  shares: boolean;
+}
 
 export class Schedule {
   readonly #lanes = new Map<string, Work[]>();
   readonly #durations = new Map<string, { seen: number; meanMs: number }>();
-  readonly #threads: number;
-  #running = 0;
+  readonly #slots: Slot[];
   #waiting = 0;
 
   constructor(threads: number) {
-    this.#threads = threads;
+    this.#slots = Array.from({ length: threads }, () => ({ batches: 0, shares: false }));
   }
 
-  get running(): number {
-    return this.#running;
+  /** Whether every thread has something to do. */
+  get isBusy(): boolean {
+    return this.#slots.every((each) => each.batches > 0);
   }
 
   add(work: Work): void {
@@ -54,25 +69,20 @@ export class Schedule {
     this.#waiting++;
   }
 
-  /** The next batch, if a thread is free and something waits; it counts as running until `done`. */
+  /** The next batch, if there is a thread for it and something waits; it counts as running until `done`. */
   next(): NextBatch | undefined {
-    if (this.#running >= this.#threads) return undefined;
-    for (const [key, lane] of this.#lanes) {
-      const works = this.#takeFrom(lane);
-      // A lane that had its turn goes behind the others.
-      this.#lanes.delete(key);
-      if (lane.length > 0) this.#lanes.set(key, lane);
-      const first = works[0];
-      if (first === undefined) continue;
-      this.#running++;
-      return { works, suspect: first.suspect !== undefined };
-    }
-    return undefined;
+    const free = this.#slots.findIndex((each) => each.batches === 0);
+    if (free !== -1) return this.#nextFor(free, () => true);
+    const shared = this.#slots.findIndex((each) => each.batches === 1 && each.shares);
+    // So little may as well wait for whichever thread is free first.
+    if (shared === -1 || this.#waiting < this.#slots.length) return undefined;
+    return this.#nextFor(shared, (work) => this.#mayShare(work));
   }
 
   /** A batch has ended. */
-  done(): void {
-    this.#running--;
+  done({ thread }: NextBatch): void {
+    const slot = this.#slots[thread];
+    if (slot !== undefined) slot.batches--;
   }
 
   /** Learns how long a task of a function took. */
@@ -85,12 +95,35 @@ export class Schedule {
     });
   }
 
-  #takeFrom(lane: Work[]): Work[] {
+  #nextFor(thread: number, admits: (work: Work) => boolean): NextBatch | undefined {
+    for (const [key, lane] of this.#lanes) {
+      const works = this.#takeFrom(lane, admits);
+      const [first] = works;
+      if (first === undefined) {
+        if (lane.length === 0) this.#lanes.delete(key);
+        continue;
+      }
+      // A lane that had its turn goes behind the others.
+      this.#lanes.delete(key);
+      if (lane.length > 0) this.#lanes.set(key, lane);
+      const shares = this.#mayShare(first);
+      const slot = this.#slots[thread];
+      if (slot !== undefined) {
+        slot.batches++;
+        slot.shares = shares;
+      }
+      return { works, suspect: first.suspect !== undefined, thread, shares };
+    }
+    return undefined;
+  }
+
+  #takeFrom(lane: Work[], admits: (work: Work) => boolean): Work[] {
     const works: Work[] = [];
     let size = 1;
     while (works.length < size) {
-      const work = lane.shift();
-      if (work === undefined) break;
+      const [work] = lane;
+      if (work === undefined || (works.length === 0 && !work.held.gone && !admits(work))) break;
+      lane.shift();
       this.#waiting--;
       if (work.held.gone) continue;
       if (works.length === 0) size = this.#batchSize(work);
@@ -99,14 +132,19 @@ export class Schedule {
     return works;
   }
 
-  #batchSize(work: Work): number {
+  #mayShare(work: Work): boolean {
     const { functionName, timeoutMs, failFast } = work.held.parcel;
+    if (work.suspect !== undefined || work.alone) return false;
+    if (timeoutMs !== undefined || failFast) return false;
     const known = this.#durations.get(functionName);
-    const isSingle = timeoutMs !== undefined || failFast;
-    if (work.suspect !== undefined || work.alone || isSingle) return 1;
-    if (known === undefined || known.seen < knownAfter) return 1;
-    const byTime = Math.floor(batchMs / Math.max(known.meanMs, batchMs / batchMax));
-    const fair = Math.ceil((this.#waiting + 1) / this.#threads);
+    return known !== undefined && known.seen >= knownAfter && known.meanMs <= quickMs;
+  }
+
+  #batchSize(work: Work): number {
+    if (!this.#mayShare(work)) return 1;
+    const meanMs = this.#durations.get(work.held.parcel.functionName)?.meanMs ?? batchMs;
+    const byTime = Math.floor(batchMs / Math.max(meanMs, batchMs / batchMax));
+    const fair = Math.ceil((this.#waiting + 1) / this.#slots.length);
     return Math.max(1, Math.min(byTime, fair));
   }
 }

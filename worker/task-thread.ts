@@ -6,9 +6,21 @@ import type { Batch } from './task-protocol.ts';
 
 prepareForUserCode(linkToWorker());
 
-/** Runs a batch; the outcomes are moved, not copied. */
+let before: Promise<void> = Promise.resolve();
+
+/** Runs a batch when the one before it has ended; the outcomes are moved, not copied. */
 export async function runBatch(batch: Batch): Promise<Uint8Array> {
-  const outcomes = await run(batch);
-  // A view is moved with all of the buffer behind it, and one of a shared pool not at all.
-  return move(new Uint8Array(outcomes)) as Uint8Array;
+  const turn = before;
+  let end: () => void = () => undefined;
+  before = new Promise((resolve) => {
+    end = resolve;
+  });
+  await turn;
+  try {
+    const outcomes = await run(batch);
+    // A view is moved with all of the buffer behind it, and one of a shared pool not at all.
+    return move(new Uint8Array(outcomes)) as Uint8Array;
+  } finally {
+    end();
+  }
 }

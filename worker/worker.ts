@@ -19,7 +19,7 @@ import { Presence } from './presence.ts';
 import { quarantine } from './quarantine.ts';
 import { resultStore } from './result-store.ts';
 import { Schedule } from './schedule.ts';
-import { taskThreads, type Runner } from './task-threads.ts';
+import { taskThread, type Runner } from './task-runner.ts';
 import { LinkHost } from './thread-link.ts';
 import type { Trace } from './trace.ts';
 import { handBackFailed, type WorkerContext } from './worker-context.ts';
@@ -56,7 +56,7 @@ export class WorkerDaemon {
   readonly #options: WorkerOptions;
   readonly #held: HeldParcels;
   readonly #schedule: Schedule;
-  readonly #threads: Runner;
+  readonly #threads: readonly Runner[];
   readonly #suspects: Runner;
   readonly #pullers: Puller[];
   readonly #presence: Presence;
@@ -76,7 +76,7 @@ export class WorkerDaemon {
     this.#options = options;
     this.#schedule = new Schedule(threads);
     this.#links = new LinkHost(resultStore(project, options.id).read);
-    this.#threads = taskThreads(threads, this.#links);
+    this.#threads = Array.from({ length: threads }, () => taskThread(this.#links));
     this.#suspects = quarantine(this.#links);
     this.#held = new HeldParcels({
       ackWaitMs,
@@ -200,7 +200,7 @@ export class WorkerDaemon {
     clearInterval(this.#timer);
     this.#recalls.stop();
     this.#held.close();
-    await Promise.all([this.#threads.close(), this.#suspects.close()]);
+    await Promise.all([...this.#threads, this.#suspects].map((each) => each.close()));
     // A server that is away must not keep a worker that leaves: its record expires by itself.
     const farewell = this.#presence.close().then(() => this.#options.project.connection.flush());
     await Promise.race([
@@ -288,7 +288,7 @@ export class WorkerDaemon {
 
   #handBackWaiting(): void {
     for (const held of this.#held.untouched(performance.now() - handBackAfterMs)) {
-      if (this.#schedule.running >= this.#options.threads) this.#held.handBack(held);
+      if (this.#schedule.isBusy) this.#held.handBack(held);
     }
     this.#setRoom();
   }

@@ -248,8 +248,8 @@ for (const { path, version } of servers) {
       await using server = await startServer({ binary: path });
       await using proxy = await startProxy(server.port);
       const { child, lines } = startChild(proxy);
-      const ended = once(child, 'exit');
-      await eventually('the child to act', () => lines.includes('act'));
+      t.teardown(() => child.kill('SIGKILL'));
+      await eventually('the child to act', () => lines.at(-1) === 'act');
       child.kill('SIGSTOP');
       // What it would hear when it goes on might hide that its own clock does not stop it.
       proxy.mute();
@@ -259,12 +259,9 @@ for (const { path, version } of servers) {
       const before = lines.length;
       child.kill('SIGCONT');
       await eventually('the child to go on', () => lines.length > before);
-      t.is(lines[before], 'idle');
       proxy.cut();
       await eventually('the child to learn it', () => lines.includes('lost'));
       t.false(lines.slice(before).includes('act'));
-      child.kill('SIGKILL');
-      await ended;
     },
   );
 

@@ -36,16 +36,17 @@ export interface Runner {
 }
 
 /**
- * Threads for at most `threads` batches at a time.
+ * A thread with a pool of its own, so that it is known what shares it.
  *
  * @param host - answers what user code asks, and tells it when to end
  */
-export function taskThreads(threads: number, host: LinkHost): Runner {
+export function taskThread(host: LinkHost): Runner {
   const pool = new Piscina({
     filename: fileURLToPath(threadFile('task-thread')),
     name: 'runBatch',
-    minThreads: threads,
-    maxThreads: threads,
+    minThreads: 1,
+    maxThreads: 1,
+    concurrentTasksPerWorker: batchesAtOnce,
     // With 'sync' a thread sleeps between batches without its event loop: timers that a task left behind would freeze.
     atomics: 'disabled',
   });
@@ -64,6 +65,9 @@ export function taskThreads(threads: number, host: LinkHost): Runner {
     },
   };
 }
+
+/** One that runs, and one that begins when it ends. */
+const batchesAtOnce = 2;
 
 async function runIn(
   pool: Piscina,
