@@ -1,6 +1,5 @@
 import test from 'ava';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { Lease } from '../../broker/lease.ts';
