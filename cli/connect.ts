@@ -5,12 +5,14 @@ import { addCounts, isOver, type RunRecord, type RunState } from '../core/record
 import type { Value } from '../core/task.ts';
 import { parsePatterns } from '../core/patterns.ts';
 import { cancelRun, pauseRun, resumeRun } from './cancel-run.ts';
+import { cancelTasks } from './cancel-tasks.ts';
 import { checkLoaded } from './check-jugfile.ts';
 import { describeTask } from './describe-task.ts';
 import { findTask } from './find-task.ts';
 import { describeFailure } from './failures.ts';
 import { findDoomed, invalidateDoomed, summaryOf } from './invalidate.ts';
 import type {
+  CancelledTasks,
   Check,
   Invalidated,
   Retried,
@@ -146,6 +148,16 @@ export interface Jug {
    * @throws JugqError `UNKNOWN_RUN`, `AMBIGUOUS_ID`
    */
   cancel(run: string | PlannedRun): Promise<RunEnd>;
+  /**
+   * Takes tasks out of all active runs, or of one, with what depends on them; what is finished stays.
+   *
+   * @param patterns - the beginning of a function's name, `=name`, `/regex/` or the beginning of a task id
+   * @throws JugqError `USAGE` if one of them hits nothing
+   */
+  cancelTasks(
+    patterns: string | readonly string[],
+    options?: { readonly run?: string },
+  ): Promise<CancelledTasks>;
   /** Starts nothing more of a run until `resume`; what has begun is finished. Throws as `cancel` does. */
   pause(run: string | PlannedRun): Promise<void>;
   /** Lets a paused run go on. Throws as `cancel` does. */
@@ -263,6 +275,14 @@ class OpenJug implements Jug {
 
   async cancel(run: string | PlannedRun): Promise<RunEnd> {
     return endOf((await cancelRun(this.#session, { run: idOf(run) })).record);
+  }
+
+  cancelTasks(
+    patterns: string | readonly string[],
+    { run }: { readonly run?: string } = {},
+  ): Promise<CancelledTasks> {
+    const all = typeof patterns === 'string' ? [patterns] : patterns;
+    return cancelTasks(this.#session, { patterns: all, run });
   }
 
   async pause(run: string | PlannedRun): Promise<void> {

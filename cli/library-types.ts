@@ -159,6 +159,19 @@ export interface CleanUp {
   readonly kept: readonly string[];
 }
 
+/** What is cancelled of the runs that were meant, earlier cancellations included. */
+export interface CancelledTasks {
+  readonly tasks: number;
+  /** By function, sorted by name. */
+  readonly functions: Readonly<Record<string, number>>;
+  readonly runs: readonly {
+    readonly id: string;
+    readonly state: RunState;
+    /** Tasks that are neither finished nor cancelled. */
+    readonly left: number;
+  }[];
+}
+
 /** What was invalidated. */
 export interface Invalidated {
   /** Tasks that matched, and all that depend on them. */

@@ -41,6 +41,7 @@ export type {
   StatusOptions,
 } from './connect.ts';
 export type {
+  CancelledTasks,
   Check,
   DependencyDescription,
   FailureDescription,

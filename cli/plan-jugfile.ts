@@ -104,7 +104,11 @@ export async function planJugfile(
     try {
       if (options.wait) {
         const last = await carryOut(session, request, { jugfile, submitted });
-        return await conclude(session, request, { loaded: jugfile.loaded, record: last, startedAt });
+        return await conclude(session, request, {
+          loaded: jugfile.loaded,
+          record: last,
+          startedAt,
+        });
       }
       // However quick the workers are: whoever does not wait is told what was published, not how it ended.
       const begun = await waitForPublished(session, record.id, context);

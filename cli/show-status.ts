@@ -221,11 +221,19 @@ async function explain(
   const notes = [...runs, ...living].flatMap((each) =>
     each.note === undefined ? [] : [each.note],
   );
+  notes.push(...runs.flatMap(({ id, cancelled }) => cancellation(id, cancelled)));
   const active = runs.filter(isActive);
   if (active.length === 0) return [...new Set(notes)];
   notes.push(...loneliness(lonelyQueues(active, living), living.length));
   notes.push(...(await findShortages(session.project)));
   return [...new Set(notes)];
+}
+
+function cancellation(run: string, cancelled: Readonly<Record<string, number>> = {}): string[] {
+  const functions = Object.entries(cancelled).map(([name, count]) => `${count.toString()} ${name}`);
+  return functions.length === 0
+    ? []
+    : [`cancelled in run ${run}: ${functions.join(', ')}: plan again to have them after all`];
 }
 
 /** What went well and ought to be looked at all the same. */

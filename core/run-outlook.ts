@@ -2,20 +2,24 @@
 import { noCounts, type Counts } from './records.ts';
 import { countIn, fact, holds, state, stateCount, type RunProgress } from './run-progress.ts';
 
+/** How a run ends by itself. `cancelled`: some of its tasks were, and all others are finished. */
+export type Outcome = 'finished' | 'failed' | 'cancelled';
+
 /**
  * What is to be done with a run when nothing else is: it has come to its end, or its planning must go on.
  *
  * When nothing is ready, queued or delayed, whatever still waits does so behind an open compound.
  */
-export function conclusion(run: RunProgress): 'finished' | 'failed' | 'plan-on' | undefined {
+export function conclusion(run: RunProgress): Outcome | 'plan-on' | undefined {
   const { waits } = run.plan;
   if (run.failFast && countIn(run, state.failed) > 0) return 'failed';
   if (waits.some((_, wait) => isMet(run, wait))) return 'plan-on';
   const { waiting, ready, queued, delayed, failed } = state;
   if ([ready, queued, delayed].some((each) => countIn(run, each) > 0)) return undefined;
-  if (waits.length > 0) return 'failed';
-  if (countIn(run, waiting) > 0) return 'plan-on';
-  return countIn(run, failed) > 0 ? 'failed' : 'finished';
+  if (waits.length === 0 && countIn(run, waiting) > 0) return 'plan-on';
+  if (countIn(run, failed) > 0) return 'failed';
+  if (countIn(run, state.cancelled) > 0) return 'cancelled';
+  return waits.length > 0 ? 'failed' : 'finished';
 }
 
 /** Whether all tasks of a wait are finished, or were: each is looked at once, not again with every event. */
@@ -47,6 +51,14 @@ export function countsByFunction(run: RunProgress): Record<string, Counts> {
     };
   });
   return all;
+}
+
+/** How many tasks of each function somebody has cancelled; functions without any are left out. */
+export function cancelledByFunction(run: RunProgress): Record<string, number> {
+  const all = run.plan.graph.functions.map(
+    ({ name }, at) => [name, run.counts[at * stateCount + state.cancelled] ?? 0] as const,
+  );
+  return Object.fromEntries(all.filter(([, count]) => count > 0));
 }
 
 /** How many results were made for this run, and how many were there before it. */

@@ -9,6 +9,8 @@
  *                 blocked       └─ (lost) ──┴──► failed
  *          (a dependency failed for good)
  *
+ * A task that somebody has cancelled, and what depends on it, is `cancelled` until it has a result from elsewhere.
+ *
  * No transition is coded by itself. A fact changes; `settle` derives the state anew, and where that matters to
  * neighbours (finished or not, failed or blocked or not, demanded or not) it changes their counters and settles them.
  * So the order, repetition or loss of events can delay a state but never make it contradict the facts.
@@ -29,9 +31,10 @@ export const state = {
   finished: 5,
   failed: 6,
   blocked: 7,
+  cancelled: 8,
 } as const;
 /** How many states there are. */
-export const stateCount = 8;
+export const stateCount = 9;
 
 /** The facts, as bits. */
 export const fact = {
@@ -47,6 +50,8 @@ export const fact = {
   wanted: 16,
   /** A compound that is not expanded: what it is made of is not in the graph. */
   open: 32,
+  /** Somebody wishes no result of it, or of something that it depends on, for this run. */
+  cancelled: 64,
 } as const;
 
 /** What is known of the failure record of a task. */
@@ -68,6 +73,8 @@ export interface RunProgress {
   readonly failFast: boolean;
   /** Nothing is published for it. */
   paused: boolean;
+  /** Patterns of the tasks that have been cancelled. */
+  cancelling: readonly string[];
   readonly index: TaskIndex;
   readonly dependents: Rows;
   readonly ready: ReadyTasks;
@@ -75,7 +82,7 @@ export interface RunProgress {
   readonly state: Uint8Array;
   /** Dependencies without a result. */
   readonly missing: Uint32Array;
-  /** Dependencies that failed or are blocked. */
+  /** Dependencies that failed, are blocked or cancelled. */
   readonly obstructed: Uint32Array;
   /** Dependents that are needed and have no result. */
   readonly demand: Uint32Array;
@@ -83,7 +90,7 @@ export interface RunProgress {
   readonly revision: Float64Array;
   readonly failures: Map<number, KnownFailure>;
   readonly delayed: Set<number>;
-  /** Tasks by function and state: `counts[function * 8 + state]`. */
+  /** Tasks by function and state: `counts[function * stateCount + state]`. */
   readonly counts: Int32Array;
   /** Tasks that left the state `queued` by a change elsewhere; the dispatcher empties it. */
   readonly unqueued: number[];
@@ -152,6 +159,7 @@ export function* startRunInSteps(
   const progress: RunProgress = {
     ...{ id, plan, basis, failFast },
     paused: false,
+    cancelling: [],
     index,
     dependents,
     ready: new ReadyTasks(longest, graph.functions.length),
@@ -341,6 +349,7 @@ function changeDemand(run: RunProgress, task: number, pending: number[]): void {
 function derive(run: RunProgress, task: number): number {
   const facts = run.facts[task] ?? 0;
   if (facts & fact.hasResult) return state.finished;
+  if (facts & fact.cancelled) return state.cancelled;
   if (!demands(run, task)) return state.idle;
   if (facts & fact.failed) return state.failed;
   if ((run.obstructed[task] ?? 0) > 0) return state.blocked;
@@ -352,12 +361,12 @@ function derive(run: RunProgress, task: number): number {
 /** A task is needed if it is wanted or something that needs it is; it demands its dependencies while it has no result. */
 function demands(run: RunProgress, task: number): boolean {
   const facts = run.facts[task] ?? 0;
-  if (facts & fact.hasResult) return false;
+  if (facts & (fact.hasResult | fact.cancelled)) return false;
   return (facts & fact.wanted) !== 0 || (run.demand[task] ?? 0) > 0;
 }
 
 function obstructs(each: number): boolean {
-  return each === state.failed || each === state.blocked;
+  return each === state.failed || each === state.blocked || each === state.cancelled;
 }
 
 /** Sets the facts that follow from the failure record of a task. */

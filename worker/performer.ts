@@ -154,7 +154,7 @@ export class Performer {
     const book = this.#runs.book(run.id);
     const [wait] = run.plan.waits;
     if (book !== undefined && wait !== undefined)
-      book.note = `planning stopped at ${wait.place}: a task that it waits for has failed`;
+      book.note = `planning stopped at ${wait.place}: a task that it waits for ${outcome === 'cancelled' ? 'was cancelled' : 'has failed'}`;
     book?.end(outcome);
     this.#context.trace({ kind: 'run-over', run: run.id, state: outcome });
     this.#context.writeRecords();

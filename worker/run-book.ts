@@ -7,7 +7,7 @@ import {
   type RunRecord,
   type RunState,
 } from '../core/records.ts';
-import { countsByFunction, executedAndCached } from '../core/run-outlook.ts';
+import { cancelledByFunction, countsByFunction, executedAndCached } from '../core/run-outlook.ts';
 import { type RunProgress } from '../core/run-progress.ts';
 
 export class RunBook {
@@ -99,11 +99,20 @@ export class RunBook {
       published: this.published,
       ...(this.run === undefined
         ? {}
-        : { functions: countsByFunction(this.run), ...executedAndCached(this.run) }),
+        : {
+            functions: countsByFunction(this.run),
+            ...executedAndCached(this.run),
+            ...whatIsCancelled(this.run),
+          }),
       ...(this.#ended === undefined ? {} : { endedAt: new Date().toISOString() }),
       ...(this.note === undefined ? {} : { note: this.note }),
     };
   }
+}
+
+function whatIsCancelled(run: RunProgress): Pick<RunRecord, 'cancelling' | 'cancelled'> {
+  if (run.cancelling.length === 0) return {};
+  return { cancelling: run.cancelling, cancelled: cancelledByFunction(run) };
 }
 
 /** Equal apart from the time of the end. */
