@@ -30,6 +30,8 @@ export type { CompoundOptions } from '../core/planning.ts';
 export { hashKey } from '../core/canonical.ts';
 export { isJugqError, JugqError } from '../core/errors.ts';
 export type { ErrorCode } from '../core/errors.ts';
+export { on } from '../core/hooks.ts';
+export type { HookCallback, HookEvents, HookName } from '../core/hooks.ts';
 export { connect } from './connect.ts';
 export type {
   ConnectOptions,

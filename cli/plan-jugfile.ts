@@ -7,6 +7,7 @@ import { isOver, type RunRecord } from '../core/records.ts';
 import { state, type RunProgress } from '../core/run-progress.ts';
 import { carryOut } from './carry-out.ts';
 import type { CommandContext } from './commands/base.ts';
+import type { Hooks } from './hooks.ts';
 import { openJugfile, type LoadedJugfile, type OpenJugfile } from './load-jugfile.ts';
 import { optionsOf } from './plan-options.ts';
 import { failuresOf } from './failures.ts';
@@ -27,6 +28,7 @@ export interface PlanRequest {
   readonly targets: readonly string[];
   readonly failFast: boolean;
   readonly json: boolean;
+  readonly hooks: Hooks;
   readonly context: CommandContext;
 }
 
@@ -34,11 +36,11 @@ export interface PlanRequest {
 const beginMs = 10_000;
 
 /** Loads the jugfile that a request names, as far as the stored results go. */
-export function openRequested(session: Session, request: PlanRequest): Promise<OpenJugfile> {
+export async function openRequested(session: Session, request: PlanRequest): Promise<OpenJugfile> {
   const { stderr, interrupted } = request.context;
   // What cannot be read is told before anything is evaluated.
   parsePatterns(request.targets);
-  return openJugfile(request.jugfile, {
+  const jugfile = await openJugfile(request.jugfile, {
     cwd: session.cwd,
     args: request.args,
     external: session.settings.external,
@@ -47,6 +49,9 @@ export function openRequested(session: Session, request: PlanRequest): Promise<O
     onProgress: (tasks) => stderr.write(`planning: ${tasks.toString()} tasks so far\n`),
     signal: interrupted,
   });
+  const { path, args, graph } = jugfile.loaded;
+  request.hooks.emit('jugfile:loaded', { jugfile: path, args, tasks: graph.count });
+  return jugfile;
 }
 
 /** Submits a loaded jugfile, and says what it means for runs that are active. */
@@ -58,6 +63,9 @@ export async function submitRequested(
   const { stderr } = request.context;
   const active = await activeRuns(session.project);
   const submitted = await submitRun(session.project, loaded, optionsOf(request, loaded));
+  const { id: run, jugfile, cached, state: now } = submitted.record;
+  request.hooks.emit('run:planned', { run, jugfile, tasks: loaded.graph.count, cached });
+  if (submitted.complete) request.hooks.emit('run:ended', { run, state: now });
   for (const run of active) {
     if (run.jugfile !== loaded.path) {
       for (const name of changedFunctions(run, submitted.record)) {
@@ -100,7 +108,7 @@ export async function planJugfile(
     if (submitted.complete)
       return await conclude(session, request, { loaded: jugfile.loaded, record, startedAt });
     if (!options.wait) await jugfile.close();
-    const dispatcher = session.startDispatcher(() => undefined);
+    const dispatcher = session.startDispatcher(request.hooks.see);
     try {
       if (options.wait) {
         const last = await carryOut(session, request, { jugfile, submitted });

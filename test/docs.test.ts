@@ -146,7 +146,7 @@ test('README: the table of settings has every setting, its variables and its def
       if (Array.isArray(row.fallback) && row.fallback.length === 0) continue;
       const shown =
         row.kind === 'duration' ? formatDuration(Number(row.fallback)) : inspect(row.fallback);
-      t.is(fallback, `\`${shown.replace(/^\[ '(.*)' \]$/, '$1')}\``, key);
+      t.is(fallback, `\`${shown.replace(/^(?:\[ )?'(.*)'(?: \])?$/, '$1')}\``, key);
     }
   }
 });

@@ -40,6 +40,11 @@ export class PlanCommand extends JugqCommand {
 
   override execute(): Promise<number> {
     return this.withSession(async (session) => {
+      const { loadHooks } = await import('../hooks.ts');
+      const say = (line: string): void => {
+        this.say(line);
+      };
+      const hooks = await loadHooks(session.settings, { cwd: session.cwd, say });
       const { dryRun, planJugfile } = await import('../plan-jugfile.ts');
       const request = {
         jugfile: this.jugfile,
@@ -49,11 +54,14 @@ export class PlanCommand extends JugqCommand {
         targets: this.targets,
         failFast: this.failFast,
         json: this.json,
+        hooks,
         context: this.context,
       };
-      return this.dryRun
+      const status = await (this.dryRun
         ? dryRun(session, request)
-        : planJugfile(session, request, { wait: this.wait });
+        : planJugfile(session, request, { wait: this.wait }));
+      await hooks.settle();
+      return status;
     });
   }
 }

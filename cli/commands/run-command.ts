@@ -43,8 +43,13 @@ export class RunCommand extends JugqCommand {
 
   override execute(): Promise<number> {
     return this.withSession(async (session) => {
+      const { loadHooks } = await import('../hooks.ts');
+      const say = (line: string): void => {
+        this.say(line);
+      };
+      const hooks = await loadHooks(session.settings, { cwd: session.cwd, say });
       const { runHere } = await import('../run-here.ts');
-      return runHere(session, {
+      const status = await runHere(session, {
         jugfile: this.jugfile,
         args: this.args,
         keepFailed: this.keepFailed,
@@ -52,8 +57,11 @@ export class RunCommand extends JugqCommand {
         targets: this.targets,
         failFast: this.failFast,
         json: this.json,
+        hooks,
         context: this.context,
       });
+      await hooks.settle();
+      return status;
     });
   }
 }
