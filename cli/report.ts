@@ -14,6 +14,8 @@ export interface Summary {
   readonly blocked: number;
   /** Tasks that somebody has cancelled and that have no result; they count in `tasks`. Absent: none. */
   readonly cancelled?: number;
+  /** Intermediate results of functions with `keep: false` that are gone; they count in `tasks`. Absent: none. */
+  readonly dropped?: number;
   readonly published: number;
   readonly seconds: number;
 }
@@ -22,9 +24,10 @@ export interface Summary {
 export function summaryOf(record: RunRecord, seconds: number): Summary {
   const totals = addCounts(Object.values(record.functions));
   const { failed, blocked } = totals;
-  const cancelled = Object.values(record.cancelled ?? {}).reduce((sum, each) => sum + each, 0);
+  const cancelled = sumOf(record.cancelled);
+  const dropped = sumOf(record.dropped);
   const counted = totals.finished + totals.waiting + totals.ready + totals.running;
-  const tasks = counted + failed + blocked + cancelled;
+  const tasks = counted + failed + blocked + cancelled + dropped;
   return {
     kind: 'summary',
     run: record.id,
@@ -35,9 +38,14 @@ export function summaryOf(record: RunRecord, seconds: number): Summary {
     failed,
     blocked,
     ...(cancelled > 0 ? { cancelled } : {}),
+    ...(dropped > 0 ? { dropped } : {}),
     published: record.published,
     seconds: Math.round(seconds * 1000) / 1000,
   };
+}
+
+function sumOf(counts: Readonly<Record<string, number>> = {}): number {
+  return Object.values(counts).reduce((sum, each) => sum + each, 0);
 }
 
 /** `1 task`, `2 tasks`. */
@@ -47,7 +55,7 @@ export function countOf(count: number, noun: string): string {
 
 /** A summary as a sentence. */
 export function formatSummary(summary: Summary): string {
-  const { tasks, executed, cached, failed, blocked, cancelled = 0 } = summary;
+  const { tasks, executed, cached, failed, blocked, cancelled = 0, dropped = 0 } = summary;
   const left = tasks - executed - cached - failed - blocked - cancelled;
   const parts = [
     `${countOf(tasks, 'task')}: ${executed.toString()} executed`,
@@ -55,6 +63,7 @@ export function formatSummary(summary: Summary): string {
     ...(failed > 0 ? [colors.red(`${failed.toString()} failed`)] : []),
     ...(blocked > 0 ? [colors.red(`${blocked.toString()} blocked behind them`)] : []),
     ...(cancelled > 0 ? [`${cancelled.toString()} cancelled`] : []),
+    ...(dropped > 0 ? [`${countOf(dropped, 'intermediate result')} dropped`] : []),
     ...(left > 0 ? [`${left.toString()} not run`] : []),
   ];
   return `${parts.join(', ')} (${summary.seconds.toFixed(1)} s)`;

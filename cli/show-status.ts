@@ -221,7 +221,10 @@ async function explain(
   const notes = [...runs, ...living].flatMap((each) =>
     each.note === undefined ? [] : [each.note],
   );
-  notes.push(...runs.flatMap(({ id, cancelled }) => cancellation(id, cancelled)));
+  for (const { id, cancelled, dropped } of runs) {
+    notes.push(...apart(cancelled, `cancelled in run ${id}`, 'plan again to have them after all'));
+    notes.push(...apart(dropped, `dropped in run ${id}`, 'functions with keep: false'));
+  }
   const active = runs.filter(isActive);
   if (active.length === 0) return [...new Set(notes)];
   notes.push(...loneliness(lonelyQueues(active, living), living.length));
@@ -229,11 +232,10 @@ async function explain(
   return [...new Set(notes)];
 }
 
-function cancellation(run: string, cancelled: Readonly<Record<string, number>> = {}): string[] {
-  const functions = Object.entries(cancelled).map(([name, count]) => `${count.toString()} ${name}`);
-  return functions.length === 0
-    ? []
-    : [`cancelled in run ${run}: ${functions.join(', ')}: plan again to have them after all`];
+/** Tasks that are in none of the counts. */
+function apart(counts: Readonly<Record<string, number>> = {}, what: string, why: string): string[] {
+  const functions = Object.entries(counts).map(([name, count]) => `${count.toString()} ${name}`);
+  return functions.length === 0 ? [] : [`${what}: ${functions.join(', ')}: ${why}`];
 }
 
 /** What went well and ought to be looked at all the same. */

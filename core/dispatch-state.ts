@@ -81,6 +81,8 @@ export type Instruction =
       readonly head: TaskId;
       readonly quick: boolean;
     }
+  /** Take an intermediate result away, if this is still its last entry. */
+  | { readonly kind: 'drop'; readonly id: TaskId; readonly revision: number }
   | { readonly kind: 'clear-failure'; readonly id: TaskId; readonly revision: number }
   /** Remove the message from the queue, and report it as withdrawn. */
   | (MessagePlace & { readonly kind: 'withdraw'; readonly recall: Recall })

@@ -29,6 +29,8 @@ import { enterLedger, leaveLedger, leaveParcel, messageKey, validateLedger } fro
 import { noteDuration, publishReady } from './publish-ready.ts';
 import type { Pattern } from './patterns.ts';
 import { cancelMatching } from './cancel-tasks.ts';
+import { wakeDelayed } from './delayed-retries.ts';
+import { dropUnneeded } from './drop-results.ts';
 import { conclusion } from './run-outlook.ts';
 import {
   countIn,
@@ -39,7 +41,6 @@ import {
   learnResult,
   setFact,
   state as states,
-  wakeDelayed,
   type KnownFailure,
   type RunProgress,
 } from './run-progress.ts';
@@ -82,6 +83,7 @@ export function apply(
   if (events.some((event) => unsettling.has(event.kind))) withdrawStale(state, decided);
   giveOrders(state, decided);
   publishReady(state, now, out);
+  dropUnneeded(state, out);
   if (conclude(state, out)) {
     withdrawUseless(state, Infinity, 'idle', decided);
     giveOrders(state, decided);
@@ -106,7 +108,7 @@ export function validate(state: DispatchState): void {
 }
 
 /** What one run makes of a task is nothing to another. */
-const ownFacts = fact.wanted | fact.cancelled;
+const ownFacts = fact.wanted | fact.cancelled | fact.passing;
 
 function validateAgreement(run: RunProgress, other: RunProgress): void {
   forShared(run, other, (task, theirs) => {

@@ -65,6 +65,8 @@ export interface RunRecord {
   readonly cancelling?: readonly string[];
   /** How many tasks of each function are cancelled; they are in no other count. */
   readonly cancelled?: Readonly<Record<string, number>>;
+  /** How many intermediate results of each function are dropped and not needed; they are in no other count. */
+  readonly dropped?: Readonly<Record<string, number>>;
   /** What keeps the run from moving, if anything does. */
   readonly note?: string;
 }

@@ -53,21 +53,25 @@ export function countsByFunction(run: RunProgress): Record<string, Counts> {
   return all;
 }
 
-/** How many tasks of each function somebody has cancelled; functions without any are left out. */
-export function cancelledByFunction(run: RunProgress): Record<string, number> {
+/** How many tasks of each function are in a state that the counts do not have; functions without any are left out. */
+export function countedApart(
+  run: RunProgress,
+  each: typeof state.cancelled | typeof state.dropped,
+): Record<string, number> {
   const all = run.plan.graph.functions.map(
-    ({ name }, at) => [name, run.counts[at * stateCount + state.cancelled] ?? 0] as const,
+    ({ name }, at) => [name, run.counts[at * stateCount + each] ?? 0] as const,
   );
   return Object.fromEntries(all.filter(([, count]) => count > 0));
 }
 
-/** How many results were made for this run, and how many were there before it. */
+/** How many results were made for this run, and how many were there before it; what was dropped since counts, too. */
 export function executedAndCached(run: RunProgress): { executed: number; cached: number } {
   let executed = 0;
   let cached = 0;
   for (let task = 0; task < run.plan.graph.count; task++) {
-    if (!holds(run, task, fact.hasResult)) continue;
-    if ((run.revision[task] ?? 0) > run.basis) executed++;
+    if (!holds(run, task, fact.hasResult) && run.state[task] !== state.dropped) continue;
+    const isNew = (run.revision[task] ?? 0) > run.basis && !run.droppedCached.has(task);
+    if (isNew) executed++;
     else cached++;
   }
   return { executed, cached };

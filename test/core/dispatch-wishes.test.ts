@@ -3,8 +3,8 @@ import test from 'ava';
 import { Desk, ended, ids, published, withdrawn } from './dispatch-desk.ts';
 import { parsePatterns } from '../../core/patterns.ts';
 import type { DispatchEvent } from '../../core/dispatch.ts';
-import type { RunProgress } from '../../core/run-progress.ts';
-import { cancelledByFunction } from '../../core/run-outlook.ts';
+import { state, type RunProgress } from '../../core/run-progress.ts';
+import { countedApart } from '../../core/run-outlook.ts';
 import { idFor, planFor, runFor } from './small-plans.ts';
 
 test('dispatch: a paused run: what only it needs is taken back, and published when it goes on', (t) => {
@@ -66,7 +66,7 @@ test('dispatch: cancelled tasks: they and what depends on them go, what is finis
     cancelled.filter((each) => each.kind === 'withdraw'),
     [{ kind: 'withdraw', head: idFor('g b'), queue: 'default', recall: 'all' }],
   );
-  t.deepEqual(cancelledByFunction(run), { g: 1, h: 1, i: 1 });
+  t.deepEqual(countedApart(run, state.cancelled), { g: 1, h: 1, i: 1 });
   t.deepEqual(desk.tell(desk.result('h a')), []);
   t.deepEqual(ended(desk.tell(desk.result('k c'))), ['cancelled']);
 });
