@@ -240,6 +240,8 @@ function comparable(line: string): string[] {
     line
       .replace(/\b01[0-9A-HJKMNP-TV-Z]{24}\b/, '<run>')
       .replace(/\(\d+\.\d s\)/, '<seconds>')
+      .replace(/\b\d+(?:\.\d)? (?:ms|s)\b/g, '<duration>')
+      .replace(/ {2,}/g, '  ')
       .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/, '<time>')
       .replace(/^worker \S+-\d+-\w+:/, '<worker>:')
       .replace(/\d+ threads?,/, '<threads>,')

@@ -22,7 +22,7 @@ export class PlanCommand extends JugqCommand {
     description: 'stay, with progress, until the run is done',
   });
   dryRun = Option.Boolean('--dry-run', false, {
-    description: 'publish nothing; tell what would run and why',
+    description: 'publish nothing; tell what would run and why, and how long it would take',
   });
   keepFailed = Option.Boolean('--keep-failed', false, {
     description: 'do not try again what failed before',
@@ -45,7 +45,8 @@ export class PlanCommand extends JugqCommand {
         this.say(line);
       };
       const hooks = await loadHooks(session.settings, { cwd: session.cwd, say });
-      const { dryRun, planJugfile } = await import('../plan-jugfile.ts');
+      const { dryRun } = await import('../dry-run.ts');
+      const { planJugfile } = await import('../plan-jugfile.ts');
       const request = {
         jugfile: this.jugfile,
         args: this.args,
