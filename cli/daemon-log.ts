@@ -1,15 +1,13 @@
 /** What a worker says: lines for people, or a JSON object a line for a collector of logs. */
-import type { OutputStream } from './commands/base.ts';
 import type { TraceEvent } from '../worker/trace.ts';
 
 export interface DaemonLog {
   readonly say: (message: string) => void;
-  see(event: TraceEvent): void;
+  readonly see: (event: TraceEvent) => void;
 }
 
 /** Lines of text, and only what a person at a terminal wants to know. */
-export function textLog(stream: OutputStream): DaemonLog {
-  const say = (message: string): void => void stream.write(`${message}\n`);
+export function textLog(say: (line: string) => void): DaemonLog {
   return {
     say,
     see(event) {
@@ -20,9 +18,10 @@ export function textLog(stream: OutputStream): DaemonLog {
 }
 
 /** A JSON object a line: `time`, `level`, `kind`, `message`, and the event's own fields. What each task does is for metrics. */
-export function jsonLog(stream: OutputStream): DaemonLog {
-  const write = (line: object): void =>
-    void stream.write(`${JSON.stringify({ time: new Date().toISOString(), ...line })}\n`);
+export function jsonLog(sayLine: (line: string) => void): DaemonLog {
+  const write = (line: object): void => {
+    sayLine(JSON.stringify({ time: new Date().toISOString(), ...line }));
+  };
   return {
     say(message) {
       write({ level: 'info', kind: 'notice', message });

@@ -172,6 +172,31 @@ export interface CancelledTasks {
   }[];
 }
 
+/** How much an export has written. */
+export interface Exported {
+  readonly results: number;
+  readonly blobs: number;
+  readonly plans: number;
+  readonly code: number;
+  readonly runs: number;
+}
+
+/** What became of what was in an imported file. */
+export interface Imported {
+  /** Results that are there now and were not before. */
+  readonly results: number;
+  /** Results that were there, and are the same. */
+  readonly there: number;
+  /** Results that were there, and are others: those that were there stay. */
+  readonly other: number;
+  /** Of `results`, those that had been invalidated or cleaned up here. */
+  readonly revived: number;
+  readonly blobs: number;
+  readonly plans: number;
+  readonly code: number;
+  readonly runs: number;
+}
+
 /** What was invalidated. */
 export interface Invalidated {
   /** Tasks that matched, and all that depend on them. */

@@ -34,22 +34,31 @@ export { on } from '../core/hooks.ts';
 export type { HookCallback, HookEvents, HookName } from '../core/hooks.ts';
 export { connect } from './connect.ts';
 export type {
+  CleanUpOptions,
   ConnectOptions,
   FailureOptions,
   Jug,
   PlanOptions,
   PlannedRun,
   RunEnd,
+  RunningWorker,
   StatusOptions,
-} from './connect.ts';
+  WorkerOptions,
+} from './jug.ts';
 export type {
   CancelledTasks,
   Check,
+  CleanUp,
   DependencyDescription,
+  DiskUse,
+  Exported,
   FailureDescription,
   FunctionTimes,
+  FunctionUse,
+  Imported,
   Invalidated,
   InvalidatedFunction,
+  ObjectsUse,
   ResultDescription,
   Retried,
   RetriedRun,

@@ -71,9 +71,10 @@ export class WorkerCommand extends JugqCommand {
       this.loadSettings(),
     ]);
     const { stderr } = this.context;
+    const print = (line: string): void => void stderr.write(`${line}\n`);
     // What `run` reads from its worker is for people.
     const isJson = settings.log === 'json' && !this.supervised;
-    const log = isJson ? jsonLog(stderr) : textLog(stderr);
+    const log = isJson ? jsonLog(print) : textLog(print);
     if (isJson) process.env[outputVariable] = 'json';
     this.say = log.say;
     return this.withSession(async (session) => {
