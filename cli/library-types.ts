@@ -100,6 +100,8 @@ export interface Status {
     readonly state: RunState;
     readonly jugfile: string;
     readonly plannedAt: string;
+    /** Results by function that were invalidated after its end. */
+    readonly invalidated?: Readonly<Record<string, number>>;
     readonly note?: string;
   }[];
   readonly workers: readonly WorkerStatus[];
@@ -153,6 +155,8 @@ export interface CleanUp {
   readonly plans: number;
   readonly bundles: number;
   readonly blobs: number;
+  /** Records of runs that had ended and are not kept. */
+  readonly runs: number;
   /** Of values, blobs, plans and bundles together. */
   readonly bytes: number;
   /** The runs whose plans were kept. */

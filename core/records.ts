@@ -67,6 +67,8 @@ export interface RunRecord {
   readonly cancelled?: Readonly<Record<string, number>>;
   /** How many intermediate results of each function are dropped and not needed; they are in no other count. */
   readonly dropped?: Readonly<Record<string, number>>;
+  /** Results of each function that were invalidated after the run had ended; they are in no other count. */
+  readonly invalidated?: Readonly<Record<string, number>>;
   /** What keeps the run from moving, if anything does. */
   readonly note?: string;
 }
