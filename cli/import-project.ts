@@ -162,23 +162,28 @@ class Import {
 
   /** Whoever is there first stays; a marker is replaced, since nothing stands there any more. */
   async #put({ id, facts, value }: FileResult): Promise<void> {
+    let expects = 0;
     for (;;) {
-      const before = await this.#project.results.readFromLeader(id);
-      if (before?.present === true) {
-        if (before.facts?.digest === facts.digest) this.taken.there++;
-        else this.taken.other++;
-        return;
-      }
-      const expects = before?.revision ?? 0;
       const outcome = await new Promise<PublishOutcome>((settle) => {
         this.#project.results.put({ id, facts, value, expects }, settle);
       });
       if (outcome.kind === 'stored') {
         this.taken.results++;
-        if (before !== undefined) this.taken.revived++;
+        if (expects > 0) this.taken.revived++;
         return;
       }
       if (!isWrongRevision(outcome)) throw toJugqError(outcome, `storing the result of ${id}`);
+      // A refusal is a question: what stands there decides.
+      const { results } = this.#project;
+      const seen = await results.read(id);
+      // Any replica may say that it is there, only the leader that it is not.
+      const there = seen?.present === true ? seen : await results.readFromLeader(id);
+      if (there?.present === true) {
+        if (there.facts?.digest === facts.digest) this.taken.there++;
+        else this.taken.other++;
+        return;
+      }
+      expects = there?.revision ?? 0;
     }
   }
 
