@@ -6,7 +6,7 @@ import type { Session } from './session.ts';
 import { watchRun } from './watch-run.ts';
 
 /** A dispatcher elsewhere that has not answered by then is silent; this process takes over when its lease has ended. */
-const answerMs = 20_000;
+export const answerMs = 20_000;
 
 /** Which run, and what ends the waiting for it. */
 export interface ControlledRun {

@@ -18,7 +18,9 @@ export async function checkLoaded(project: OpenProject, loaded: LoadedJugfile): 
   const functions = countsByFunction(progress);
   const totals = addCounts(Object.values(functions));
   const parkedAt = loaded.waits.map((each) => each.place);
-  const done = totals.finished === loaded.graph.count && parkedAt.length === 0;
+  // Intermediate results that were dropped and are not needed are in none of the counts.
+  const isLeft = countedStates.some((state) => state !== 'finished' && totals[state] > 0);
+  const done = !isLeft && parkedAt.length === 0;
   return { done, totals, functions, parkedAt };
 }
 

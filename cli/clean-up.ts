@@ -1,9 +1,11 @@
 /**
- * Removes what no kept run refers to: results, failure records, plans, bundles, blobs.
+ * Removes what no kept run refers to: results, failure records, plans, bundles, blobs; and the records of the other runs,
+ * all of which have ended.
  *
  * A result goes by a marker that expects the revision that was seen, so that one which is written meanwhile stays.
  * Whatever a planner may be about to refer to is spared while a run is being planned: its record comes first.
  */
+import { isDifferenceKey, readDifferences } from '../broker/differences.ts';
 import { findLooseChunks, listObjects, removeChunks } from '../broker/object-list.ts';
 import type { OpenProject } from '../broker/project.ts';
 import { scanHeads, type ResultHead } from '../broker/result-heads.ts';
@@ -54,6 +56,7 @@ export async function cleanUp(project: OpenProject, wish: CleanUpWish): Promise<
   const sweep = new Sweep(project, wish.dryRun);
   await sweep.removeResults(found.going);
   await sweep.removeFailures((id) => !isKept(id) && isTarget(wish, id));
+  await sweep.removeDifferences((id) => isKept(id) && isTarget(wish, id));
   const gone = new Set<string>();
   for (const [id, { blob }] of references) if (found.going.has(id)) gone.add(blob);
   await sweep.removeObjects('blobs', ({ name }) => gone.has(name));
@@ -77,6 +80,10 @@ export async function cleanUp(project: OpenProject, wish: CleanUpWish): Promise<
       ({ name, storedAt }) => !bundles.has(name) && (knownCode.has(name) || isOld(storedAt)),
     );
     for (const store of ['blobs', 'plans', 'code'] as const) await sweep.removeLooseChunks(store);
+    const keptIds = new Set(
+      [...plans.map((each) => each.record), ...wish.keep].map(({ id }) => id),
+    );
+    await sweep.removeRuns(records.filter((each) => !isActive(each) && !keptIds.has(each.id)));
   }
   return { ...sweep.report(), kept: plans.map((each) => each.record.id) };
 }
@@ -88,6 +95,7 @@ const empty: CleanUp = {
   plans: 0,
   bundles: 0,
   blobs: 0,
+  runs: 0,
   bytes: 0,
   kept: [],
 };
@@ -137,7 +145,10 @@ class Sweep {
   readonly #project: OpenProject;
   readonly #dryRun: boolean;
   readonly #functions = new Map<string, ObjectsUse>();
-  readonly #removed = { results: 0, failures: 0, blobs: 0, plans: 0, code: 0, bytes: 0 };
+  readonly #removed = {
+    ...{ results: 0, failures: 0, blobs: 0, plans: 0, code: 0, runs: 0 },
+    bytes: 0,
+  };
 
   constructor(project: OpenProject, dryRun: boolean) {
     this.#project = project;
@@ -172,6 +183,29 @@ class Sweep {
       if (!this.#dryRun && (await this.#project.failures.delete(key, revision)) === undefined)
         return;
       this.#removed.failures++;
+    });
+  }
+
+  /** Of tasks that stay, those records of differences whose result is gone. */
+  async removeDifferences(isOf: (id: TaskId) => boolean): Promise<void> {
+    const standing = new Set((await readDifferences(this.#project)).map((each) => each.task));
+    const going = (await this.#project.failures.list('*.*.*')).filter(({ key, value }) => {
+      const id = key.split('.').slice(0, 2).join('.') as TaskId;
+      return isDifferenceKey(key) && value !== undefined && isOf(id) && !standing.has(id);
+    });
+    await inBatches(going, async ({ key, revision }) => {
+      if (!this.#dryRun) await this.#project.failures.delete(key, revision);
+    });
+  }
+
+  /** Records of runs, with what was wished for them. */
+  async removeRuns(going: readonly RunRecord[]): Promise<void> {
+    await inBatches(going, async ({ id }) => {
+      this.#removed.runs++;
+      if (this.#dryRun) return;
+      for (const { key } of await this.#project.runs.list(`${id}.*`))
+        await this.#project.runs.delete(key);
+      await this.#project.runs.delete(id);
     });
   }
 

@@ -1,23 +1,49 @@
 /** The library for programs: load a jugfile, read results, plan, wait. */
+import { resolve } from 'node:path';
 import { JugqError } from '../core/errors.ts';
 import type { RunId } from '../core/identifiers.ts';
-import { addCounts, isOver, type RunRecord, type RunState } from '../core/records.ts';
+import { addCounts, isOver, type RunRecord } from '../core/records.ts';
 import type { Value } from '../core/task.ts';
-import { parsePatterns } from '../core/patterns.ts';
+import { matchesTask, parsePatterns } from '../core/patterns.ts';
 import { cancelRun, pauseRun, resumeRun } from './cancel-run.ts';
+import { cancelTasks } from './cancel-tasks.ts';
 import { checkLoaded } from './check-jugfile.ts';
+import { cleanUp, type CleanUpWish } from './clean-up.ts';
+import { textLog } from './daemon-log.ts';
+import { measureUse } from './disk-use.ts';
+import { exportTo } from './export-project.ts';
+import { importFrom } from './import-project.ts';
+import { findRun } from './runs.ts';
+import type { StartedWorker } from './start-worker.ts';
 import { describeTask } from './describe-task.ts';
 import { findTask } from './find-task.ts';
 import { describeFailure } from './failures.ts';
 import { findDoomed, invalidateDoomed, summaryOf } from './invalidate.ts';
 import type {
+  CancelledTasks,
   Check,
+  CleanUp,
+  DiskUse,
+  Exported,
+  Imported,
   Invalidated,
   Retried,
   Status,
   TaskDescription,
   TaskFailure,
 } from './library-types.ts';
+import type {
+  CleanUpOptions,
+  ConnectOptions,
+  FailureOptions,
+  Jug,
+  PlanOptions,
+  PlannedRun,
+  RunEnd,
+  RunningWorker,
+  StatusOptions,
+  WorkerOptions,
+} from './jug.ts';
 import { decodeExport, resolveResults, tasksIn } from './find-result.ts';
 import { newestArguments } from './get-result.ts';
 import { loadJugfile } from './load-jugfile.ts';
@@ -25,148 +51,10 @@ import { optionsOf } from './plan-options.ts';
 import { retryFailures } from './retry-failures.ts';
 import { openSession, type Session } from './session.ts';
 import { loadSettings } from './settings.ts';
-import type { SettingFlags } from './settings-table.ts';
 import { chosenFailures, type ChosenFailures } from './show-failures.ts';
 import { readStatus } from './show-status.ts';
 import { submitRun } from './submit-run.ts';
 import { watchRun } from './watch-run.ts';
-
-/** Settings that are stronger than the environment and files; see the command line's flags of the same names. */
-export type ConnectOptions = SettingFlags & {
-  /** Directory that settings, the private server and jugfiles are looked for from; default: the process's. */
-  readonly cwd?: string;
-  /** Called with what a person would want to know (a lost connection); default: written to stderr. */
-  readonly onNotice?: (message: string) => void;
-};
-
-export interface PlanOptions {
-  /** What the jugfile's plan function gets. */
-  readonly args?: readonly string[];
-  /** Leave tasks that failed before as they are; default: they are tried again. */
-  readonly keepFailed?: boolean;
-  /** Patterns of the tasks that are wanted, with what they need; default: all tasks. */
-  readonly targets?: readonly string[];
-  /** The first task that fails for good ends the run. */
-  readonly failFast?: boolean;
-}
-
-/** Which failures are meant; all conditions have to hold. */
-export interface FailureOptions {
-  /** Patterns of functions, or beginnings of task ids. */
-  readonly patterns?: readonly string[];
-  /** A cause's id, or the class of the error. */
-  readonly cause?: string;
-  /** Of this run, by the beginning of its id; default: of the active runs, else of the newest. */
-  readonly run?: string;
-}
-
-/** A run that was submitted. */
-export interface PlannedRun {
-  readonly id: string;
-  /** Number of tasks. */
-  readonly tasks: number;
-  /** Of these, how many have a result already. */
-  readonly cached: number;
-}
-
-/** How a run ended. */
-export interface RunEnd {
-  readonly id: string;
-  readonly state: RunState;
-  readonly executed: number;
-  readonly cached: number;
-  readonly failed: number;
-  readonly blocked: number;
-}
-
-export interface StatusOptions {
-  /** Of this jugfile's tasks, which evaluates it; default: of the active runs, else of the newest. */
-  readonly jugfile?: string;
-  /** What the jugfile gets; default: the arguments of its newest run. */
-  readonly args?: readonly string[];
-  /** Of this run, by the beginning of its id. */
-  readonly run?: string;
-  /** Of all runs. */
-  readonly all?: boolean;
-  /** How long tasks took: reads the heads of all results. */
-  readonly times?: boolean;
-  /** How many results other code made: reads the heads of all results. */
-  readonly stale?: boolean;
-}
-
-/** An open project. */
-export interface Jug {
-  /**
-   * Evaluates a jugfile and gives its exports; tasks in them are handles for `result`.
-   *
-   * @typeParam E - type of the exports: `typeof import('./jugfile.ts')`
-   * @throws JugqError as planning does
-   */
-  load<E extends object = Record<string, unknown>>(
-    jugfile: string,
-    options?: { readonly args?: readonly string[] },
-  ): Promise<E>;
-  /**
-   * The value of a task, or of any structure with tasks in it.
-   *
-   * @throws JugqError `RESULT_MISSING`, naming what is missing
-   */
-  result<T>(x: T): Promise<Value<T>>;
-  /** Whether every task in a structure has a result. */
-  isFinished(x: unknown): Promise<boolean>;
-  /**
-   * How things stand.
-   *
-   * @throws JugqError `UNKNOWN_RUN`, `AMBIGUOUS_ID`; with a jugfile as planning does
-   */
-  status(options?: StatusOptions): Promise<Status>;
-  /** How far the tasks of a jugfile are; without arguments it gets those of its newest run. */
-  check(jugfile: string, options?: { readonly args?: readonly string[] }): Promise<Check>;
-  /**
-   * Where the result of a task came from.
-   *
-   * @param task - a task, its id, or the beginning of it
-   * @throws JugqError `AMBIGUOUS_ID`, `RESULT_MISSING` if no stored plan declares it and it has no result
-   */
-  describe(
-    task: string | { readonly id: string },
-    options?: { readonly depth?: number; readonly width?: number },
-  ): Promise<TaskDescription>;
-  /** Plans a jugfile; workers execute it. */
-  plan(jugfile: string, options?: PlanOptions): Promise<PlannedRun>;
-  /**
-   * Waits for the end of a run, whatever it is.
-   *
-   * @throws JugqError `TIMED_OUT`, `UNKNOWN_RUN`
-   */
-  wait(run: string | PlannedRun, options?: { readonly timeoutMs?: number }): Promise<RunEnd>;
-  /**
-   * Ends a run: nothing more of it is started, and what runs for it alone is ended; its results stay.
-   *
-   * @throws JugqError `UNKNOWN_RUN`, `AMBIGUOUS_ID`
-   */
-  cancel(run: string | PlannedRun): Promise<RunEnd>;
-  /** Starts nothing more of a run until `resume`; what has begun is finished. Throws as `cancel` does. */
-  pause(run: string | PlannedRun): Promise<void>;
-  /** Lets a paused run go on. Throws as `cancel` does. */
-  resume(run: string | PlannedRun): Promise<void>;
-  /** The tasks that have failed for good and have no result. */
-  failures(options?: FailureOptions): Promise<TaskFailure[]>;
-  /** Tries again what has failed: all of it without options. A run that had ended is taken up from its stored plan. */
-  retry(options?: FailureOptions): Promise<Retried>;
-  /**
-   * Drops results and all that was made of them; safe while workers run.
-   *
-   * @param patterns - the beginning of a function's name, `=name`, `/regex/` or the beginning of a task id
-   * @throws JugqError `USAGE` if one of them hits nothing
-   */
-  invalidate(
-    patterns: string | readonly string[],
-    options?: { readonly dryRun?: boolean },
-  ): Promise<Invalidated>;
-  close(): Promise<void>;
-  [Symbol.asyncDispose](): Promise<void>;
-}
 
 /**
  * Connects to a project as the command line would from the same directory: flags, environment, files.
@@ -184,6 +72,7 @@ export async function connect(options: ConnectOptions = {}): Promise<Jug> {
 class OpenJug implements Jug {
   readonly #session: Session;
   readonly #say: (line: string) => void;
+  readonly #workers = new Set<RunningWorker>();
   #dispatcher: { stop(): Promise<void> } | undefined;
 
   constructor(session: Session, say: (line: string) => void) {
@@ -265,6 +154,14 @@ class OpenJug implements Jug {
     return endOf((await cancelRun(this.#session, { run: idOf(run) })).record);
   }
 
+  cancelTasks(
+    patterns: string | readonly string[],
+    { run }: { readonly run?: string } = {},
+  ): Promise<CancelledTasks> {
+    const all = typeof patterns === 'string' ? [patterns] : patterns;
+    return cancelTasks(this.#session, { patterns: all, run });
+  }
+
   async pause(run: string | PlannedRun): Promise<void> {
     await pauseRun(this.#session, { run: idOf(run) });
   }
@@ -296,7 +193,52 @@ class OpenJug implements Jug {
     return invalidateDoomed(project, doomed, () => undefined);
   }
 
+  du(): Promise<DiskUse> {
+    return measureUse(this.#session.project);
+  }
+
+  async cleanup(options: CleanUpOptions = {}): Promise<CleanUp> {
+    const { project } = this.#session;
+    const { jugfiles = [], keep = [], targets, dryRun = false } = options;
+    const kept = await Promise.all(keep.map((each) => findRun(project, each)));
+    const loaded: Awaited<ReturnType<typeof loadJugfile>>[] = [];
+    for (const jugfile of jugfiles) loaded.push(await this.#lookAt(jugfile, undefined));
+    return cleanUp(project, { keep: kept, jugfiles: loaded, dryRun, ...targetOf(targets) });
+  }
+
+  export(
+    file: string,
+    { targets }: { readonly targets?: readonly string[] } = {},
+  ): Promise<Exported> {
+    const { project, cwd } = this.#session;
+    return exportTo(project, { path: resolve(cwd, file), ...targetOf(targets) });
+  }
+
+  import(file: string): Promise<Imported> {
+    const { project, cwd } = this.#session;
+    return importFrom(project, { path: resolve(cwd, file), name: file });
+  }
+
+  async startWorker(options: WorkerOptions = {}): Promise<RunningWorker> {
+    const { settings } = this.#session;
+    const { threads = settings.threads, queues = settings.queues, onMessage = this.#say } = options;
+    const session = { ...this.#session, settings: { ...settings, threads, queues } };
+    // Programs that only look need nothing of what runs tasks.
+    const { startWorker } = await import('./start-worker.ts');
+    this.#dispatch();
+    const log = textLog(onMessage);
+    const worker = await startWorker(session, log.see);
+    let stopped: Promise<number> | undefined;
+    const running = {
+      id: worker.id,
+      stop: () => (stopped ??= endWorker(worker).finally(() => this.#workers.delete(running))),
+    };
+    this.#workers.add(running);
+    return running;
+  }
+
   async close(): Promise<void> {
+    await Promise.all([...this.#workers].map((each) => each.stop()));
     await this.#dispatcher?.stop();
     await this.#session.close();
   }
@@ -327,6 +269,19 @@ class OpenJug implements Jug {
       onProgress: () => undefined,
     });
   }
+}
+
+async function endWorker(worker: StartedWorker): Promise<number> {
+  await worker.daemon.drain();
+  await worker.close();
+  return worker.daemon.begun;
+}
+
+/** Which tasks patterns choose; none: all. */
+function targetOf(targets: readonly string[] | undefined): Pick<CleanUpWish, 'target'> {
+  if (targets === undefined || targets.length === 0) return {};
+  const patterns = parsePatterns(targets);
+  return { target: (task) => matchesTask(patterns, task) };
 }
 
 function idOf(run: string | PlannedRun): string {

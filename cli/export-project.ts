@@ -8,6 +8,7 @@ import type { BlobReference } from '../core/parcel.ts';
 import { isOver, type RunRecord } from '../core/records.ts';
 import { unpack } from '../core/wire.ts';
 import type { CommandContext } from './commands/base.ts';
+import type { Exported } from './library-types.ts';
 import { createPortable, type PortableStore, type PortableWriter } from './portable-file.ts';
 import { countOf } from './report.ts';
 import { allRuns } from './runs.ts';
@@ -22,14 +23,16 @@ export interface ExportRequest {
   readonly context: CommandContext;
 }
 
-/** How much was written. */
-interface Written {
-  results: number;
-  blobs: number;
-  plans: number;
-  code: number;
-  runs: number;
+/** What is to be written, and where. */
+export interface ExportWish {
+  /** Absolute; `-`: stdout. */
+  readonly path: string;
+  /** Only results of these tasks, and no plans; undefined: everything. */
+  readonly target?: ExportRequest['target'];
+  readonly stdout?: CommandContext['stdout'];
 }
+
+type Written = { -readonly [K in keyof Exported]: number };
 
 const readAtOnce = 256;
 const chunkBytes = 1024 * 1024;
@@ -37,13 +40,27 @@ const chunkBytes = 1024 * 1024;
 /** Writes the project into a file; the last line says what is in it. */
 export async function exportProject(session: Session, request: ExportRequest): Promise<number> {
   const { context, file, json, target } = request;
+  const { stdout, stderr } = context;
   const path = file === '-' ? file : resolve(context.cwd, file);
-  const writer = await createPortable(path, context.stdout);
-  const { project } = session;
+  const written = await exportTo(session.project, { path, target, stdout });
+  // The data may be on its way to stdout.
+  const told = file === '-' ? stderr : stdout;
+  told.write(`${json ? JSON.stringify(written) : `${file}: ${formatWritten(written)}`}\n`);
+  return 0;
+}
+
+/**
+ * Writes the project into a file.
+ *
+ * @throws JugqError `USAGE` if the file cannot be written
+ */
+export async function exportTo(project: OpenProject, wish: ExportWish): Promise<Exported> {
+  const { path, target, stdout = process.stdout } = wish;
+  const writer = await createPortable(path, stdout);
   await writer.write(['head', project.names.project, new Date().toISOString()]);
   const written: Written = { results: 0, blobs: 0, plans: 0, code: 0, runs: 0 };
   if (target === undefined) await writeEverythingElse(project, writer, written);
-  await writeResults(project, request, writer, written);
+  await writeResults(project, wish, writer, written);
   if (target === undefined) {
     for (const record of await allRuns(project)) {
       const ended = endedRecord(record);
@@ -53,11 +70,7 @@ export async function exportProject(session: Session, request: ExportRequest): P
     }
   }
   await writer.end();
-  const { stdout, stderr } = context;
-  // The data may be on its way to stdout.
-  const told = file === '-' ? stderr : stdout;
-  told.write(`${json ? JSON.stringify(written) : `${file}: ${formatWritten(written)}`}\n`);
-  return 0;
+  return written;
 }
 
 /** Plans, bundles, and arguments that are too large for a plan. */
@@ -76,7 +89,7 @@ async function writeEverythingElse(
 
 async function writeResults(
   project: OpenProject,
-  { target }: ExportRequest,
+  { target }: Pick<ExportWish, 'target'>,
   writer: PortableWriter,
   written: Written,
 ): Promise<void> {
@@ -126,7 +139,7 @@ function endedRecord(record: RunRecord): RunRecord | undefined {
   return { ...record, state: 'cancelled', note, endedAt: new Date().toISOString() };
 }
 
-function formatWritten({ results, blobs, plans, code, runs }: Written): string {
+function formatWritten({ results, blobs, plans, code, runs }: Exported): string {
   return [
     countOf(results, 'result'),
     countOf(blobs, 'blob'),

@@ -12,25 +12,12 @@ import type { BlobReference } from '../core/parcel.ts';
 import { decodeRecord, encodeRecord, type RunRecord } from '../core/records.ts';
 import { unpack } from '../core/wire.ts';
 import type { CommandContext } from './commands/base.ts';
+import type { Imported } from './library-types.ts';
 import { readPortable, type PortableStore } from './portable-file.ts';
 import { countOf } from './report.ts';
 import type { Session } from './session.ts';
 
-/** What became of what was in the file. */
-interface Taken {
-  /** Results that are there now and were not before. */
-  results: number;
-  /** Results that were there, and are the same. */
-  there: number;
-  /** Results that were there, and are others: those that were there stay. */
-  other: number;
-  /** Of `results`, those that had been invalidated or cleaned up here. */
-  revived: number;
-  blobs: number;
-  plans: number;
-  code: number;
-  runs: number;
-}
+type Taken = { -readonly [K in keyof Imported]: number };
 
 interface FileResult {
   readonly id: TaskId;
@@ -60,8 +47,24 @@ export async function importProject(
 ): Promise<number> {
   const { context, file, json, stdin } = request;
   const path = file === '-' ? file : resolve(context.cwd, file);
-  const importing = new Import(session.project, file);
-  for await (const record of readPortable(path, stdin)) {
+  const taken = await importFrom(session.project, { path, name: file, stdin });
+  context.stdout.write(`${json ? JSON.stringify(taken) : formatTaken(taken)}\n`);
+  return 0;
+}
+
+/**
+ * Reads a file into the project.
+ *
+ * @param from.path - absolute; `-`: `from.stdin`
+ * @param from.name - the file as a person named it
+ * @throws JugqError `VALUE_CORRUPT` if the file is damaged
+ */
+export async function importFrom(
+  project: OpenProject,
+  from: { readonly path: string; readonly name: string; readonly stdin?: Readable },
+): Promise<Imported> {
+  const importing = new Import(project, from.name);
+  for await (const record of readPortable(from.path, from.stdin ?? process.stdin)) {
     switch (record[0]) {
       case 'object':
         importing.begin({ store: record[1], name: record[2], size: record[3] });
@@ -80,9 +83,7 @@ export async function importProject(
     await importing.settleObject();
   }
   await importing.flush();
-  const { taken } = importing;
-  context.stdout.write(`${json ? JSON.stringify(taken) : formatTaken(taken)}\n`);
-  return 0;
+  return importing.taken;
 }
 
 /** One file on its way into a project. */
@@ -161,23 +162,28 @@ class Import {
 
   /** Whoever is there first stays; a marker is replaced, since nothing stands there any more. */
   async #put({ id, facts, value }: FileResult): Promise<void> {
+    let expects = 0;
     for (;;) {
-      const before = await this.#project.results.readFromLeader(id);
-      if (before?.present === true) {
-        if (before.facts?.digest === facts.digest) this.taken.there++;
-        else this.taken.other++;
-        return;
-      }
-      const expects = before?.revision ?? 0;
       const outcome = await new Promise<PublishOutcome>((settle) => {
         this.#project.results.put({ id, facts, value, expects }, settle);
       });
       if (outcome.kind === 'stored') {
         this.taken.results++;
-        if (before !== undefined) this.taken.revived++;
+        if (expects > 0) this.taken.revived++;
         return;
       }
       if (!isWrongRevision(outcome)) throw toJugqError(outcome, `storing the result of ${id}`);
+      // A refusal is a question: what stands there decides.
+      const { results } = this.#project;
+      const seen = await results.read(id);
+      // Any replica may say that it is there, only the leader that it is not.
+      const there = seen?.present === true ? seen : await results.readFromLeader(id);
+      if (there?.present === true) {
+        if (there.facts?.digest === facts.digest) this.taken.there++;
+        else this.taken.other++;
+        return;
+      }
+      expects = there?.revision ?? 0;
     }
   }
 
@@ -193,7 +199,7 @@ function sha256(pieces: readonly Uint8Array[]): string {
   return hash.digest('hex');
 }
 
-function formatTaken({ results, there, other, revived, plans, runs }: Taken): string {
+function formatTaken({ results, there, other, revived, plans, runs }: Imported): string {
   const parts = [
     `${countOf(results, 'result')} imported`,
     ...(revived > 0

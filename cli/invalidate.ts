@@ -14,16 +14,17 @@ import { JugqError } from '../core/errors.ts';
 import { idOf } from '../core/graph.ts';
 import { splitTaskId, type TaskId } from '../core/identifiers.ts';
 import { matchesTask, matchingTasks, type Pattern } from '../core/patterns.ts';
+import { isOver, type RunRecord } from '../core/records.ts';
 import type { Invalidated, InvalidatedFunction } from './library-types.ts';
-import { allRuns } from './runs.ts';
+import { allRuns, updateRun } from './runs.ts';
 import { readPlan } from './stored-plans.ts';
 
 /** What is to go: tasks in an order in which each stands before those that depend on it. */
 export interface Doomed {
   readonly patterns: readonly Pattern[];
   readonly tasks: Map<TaskId, { readonly matched: boolean; present: boolean }>;
-  /** Plans that have been looked at, by name and by digest. */
-  readonly seen: Set<string>;
+  /** What each plan that has been looked at has of these, by its name and by its digest. */
+  readonly seen: Map<string, readonly TaskId[]>;
 }
 
 /**
@@ -35,7 +36,7 @@ export async function findDoomed(
   project: OpenProject,
   patterns: readonly Pattern[],
 ): Promise<Doomed> {
-  const doomed: Doomed = { patterns, tasks: new Map(), seen: new Set() };
+  const doomed: Doomed = { patterns, tasks: new Map(), seen: new Map() };
   await addFromPlans(project, doomed);
   await addFromResults(project, doomed);
   for (const pattern of patterns) {
@@ -71,6 +72,7 @@ export async function invalidateDoomed(
     // A run that was planned meanwhile may have taken what was not yet marked.
     await addFromPlans(project, doomed);
   }
+  await tellEndedRuns(project, doomed);
   return summaryOf(doomed);
 }
 
@@ -108,20 +110,54 @@ async function addFromPlans(project: OpenProject, doomed: Doomed): Promise<void>
   const { patterns, tasks, seen } = doomed;
   for (const record of await allRuns(project)) {
     if (record.plan === undefined || seen.has(record.plan)) continue;
-    seen.add(record.plan);
     const digest = await project.plans.digest(record.plan);
-    if (digest === undefined || seen.has(digest)) continue;
-    seen.add(digest);
+    const same = digest === undefined ? [] : seen.get(digest);
+    seen.set(record.plan, same ?? []);
+    if (digest === undefined || same !== undefined) continue;
     const stored = await readPlan(project, record);
     if (stored === undefined) continue;
     const { graph } = stored.plan;
     const matching = matchingTasks(graph, patterns);
     const matched = new Set(matching);
+    const ids: TaskId[] = [];
     for (const task of downstreamOf(graph, matching)) {
       const id = idOf(graph, task);
+      ids.push(id);
       if (!tasks.has(id)) tasks.set(id, { matched: matched.has(task), present: false });
     }
+    seen.set(record.plan, ids).set(digest, ids);
   }
+}
+
+/**
+ * A run that has ended is followed by nobody any more: its record is told that these tasks are not finished now.
+ *
+ * It is for people alone: what is there is learnt from the results.
+ */
+async function tellEndedRuns(project: OpenProject, { tasks, seen }: Doomed): Promise<void> {
+  for (const record of await allRuns(project)) {
+    const ids = record.plan === undefined ? undefined : seen.get(record.plan);
+    if (!isOver(record.state) || ids === undefined) continue;
+    const gone = new Map<string, number>();
+    for (const id of ids) {
+      if (tasks.get(id)?.present !== true) continue;
+      gone.set(nameOf(id), (gone.get(nameOf(id)) ?? 0) + 1);
+    }
+    if (gone.size > 0) await updateRun(project, record.id, (each) => without(each, gone));
+  }
+}
+
+function without(record: RunRecord, gone: ReadonlyMap<string, number>): RunRecord {
+  const functions = { ...record.functions };
+  const invalidated = { ...record.invalidated };
+  for (const [name, count] of gone) {
+    const counts = functions[name];
+    if (counts === undefined) continue;
+    const less = Math.min(count, counts.finished);
+    functions[name] = { ...counts, finished: counts.finished - less };
+    invalidated[name] = (invalidated[name] ?? 0) + less;
+  }
+  return { ...record, functions, invalidated };
 }
 
 /** Results that match and that no plan knows of any more go, too. */

@@ -3,7 +3,10 @@ import type { Plugin } from 'esbuild';
 import { jugfileApiNames, jugfileApiSymbol } from '../core/jugfile-api.ts';
 
 /** What programs import from `jugq` and jugfiles cannot have: it would connect a task thread to the server. */
-const programNames = ['connect'];
+const programNames: Readonly<Record<string, string>> = {
+  connect: 'programs, not for jugfiles: call it in a program that loads the jugfile',
+  on: 'modules that the setting hooks names, not for jugfiles: put it into such a module',
+};
 
 /** Namespace of the stub: its frames are nobody's business, see `generatedScheme` in core/stack.ts. */
 const namespace = 'jugq';
@@ -31,7 +34,9 @@ export function stubSource(): string {
     `const jugqAbsent = (message) => () => { throw new Error(message); };`,
     `const ${importer} = (name, message) => api[name] ?? jugqAbsent(message);`,
     ...jugfileApiNames.map((name) => exportLine(name, importCall(name))),
-    ...programNames.map((name) => exportLine(name, programCall(name))),
+    ...Object.entries(programNames).map(([name, whom]) =>
+      exportLine(name, programCall(name, whom)),
+    ),
   ].join('\n');
 }
 
@@ -56,7 +61,7 @@ function importCall(name: string): string {
   return `/* @__PURE__ */ ${importer}(${JSON.stringify(name)}, ${JSON.stringify(message)})`;
 }
 
-function programCall(name: string): string {
-  const message = `${name}() is for programs, not for jugfiles: call it in a program that loads the jugfile`;
+function programCall(name: string, whom: string): string {
+  const message = `${name}() is for ${whom}`;
   return `/* @__PURE__ */ jugqAbsent(${JSON.stringify(message)})`;
 }

@@ -100,6 +100,8 @@ export interface Status {
     readonly state: RunState;
     readonly jugfile: string;
     readonly plannedAt: string;
+    /** Results by function that were invalidated after its end. */
+    readonly invalidated?: Readonly<Record<string, number>>;
     readonly note?: string;
   }[];
   readonly workers: readonly WorkerStatus[];
@@ -153,10 +155,50 @@ export interface CleanUp {
   readonly plans: number;
   readonly bundles: number;
   readonly blobs: number;
+  /** Records of runs that had ended and are not kept. */
+  readonly runs: number;
   /** Of values, blobs, plans and bundles together. */
   readonly bytes: number;
   /** The runs whose plans were kept. */
   readonly kept: readonly string[];
+}
+
+/** What is cancelled of the runs that were meant, earlier cancellations included. */
+export interface CancelledTasks {
+  readonly tasks: number;
+  /** By function, sorted by name. */
+  readonly functions: Readonly<Record<string, number>>;
+  readonly runs: readonly {
+    readonly id: string;
+    readonly state: RunState;
+    /** Tasks that are neither finished nor cancelled. */
+    readonly left: number;
+  }[];
+}
+
+/** How much an export has written. */
+export interface Exported {
+  readonly results: number;
+  readonly blobs: number;
+  readonly plans: number;
+  readonly code: number;
+  readonly runs: number;
+}
+
+/** What became of what was in an imported file. */
+export interface Imported {
+  /** Results that are there now and were not before. */
+  readonly results: number;
+  /** Results that were there, and are the same. */
+  readonly there: number;
+  /** Results that were there, and are others: those that were there stay. */
+  readonly other: number;
+  /** Of `results`, those that had been invalidated or cleaned up here. */
+  readonly revived: number;
+  readonly blobs: number;
+  readonly plans: number;
+  readonly code: number;
+  readonly runs: number;
 }
 
 /** What was invalidated. */

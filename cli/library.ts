@@ -30,23 +30,35 @@ export type { CompoundOptions } from '../core/planning.ts';
 export { hashKey } from '../core/canonical.ts';
 export { isJugqError, JugqError } from '../core/errors.ts';
 export type { ErrorCode } from '../core/errors.ts';
+export { on } from '../core/hooks.ts';
+export type { HookCallback, HookEvents, HookName } from '../core/hooks.ts';
 export { connect } from './connect.ts';
 export type {
+  CleanUpOptions,
   ConnectOptions,
   FailureOptions,
   Jug,
   PlanOptions,
   PlannedRun,
   RunEnd,
+  RunningWorker,
   StatusOptions,
-} from './connect.ts';
+  WorkerOptions,
+} from './jug.ts';
 export type {
+  CancelledTasks,
   Check,
+  CleanUp,
   DependencyDescription,
+  DiskUse,
+  Exported,
   FailureDescription,
   FunctionTimes,
+  FunctionUse,
+  Imported,
   Invalidated,
   InvalidatedFunction,
+  ObjectsUse,
   ResultDescription,
   Retried,
   RetriedRun,

@@ -23,6 +23,8 @@ export interface LoadedJugfile {
   readonly graph: Graph;
   /** Compounds in the graph that are not expanded, by position. */
   readonly open: readonly number[];
+  /** See `Snapshot`. */
+  readonly kept: readonly number[];
   /** What planning waits for; none: the jugfile has come to its end. */
   readonly waits: readonly PlanWait[];
   /** None while planning waits for something. */
@@ -96,6 +98,7 @@ export async function openJugfile(path: string, options: LoadOptions): Promise<O
       file,
       graph: { ...step.graph, functions },
       open: step.open,
+      kept: step.kept,
       waits: step.kind === 'parked' ? step.waits : [],
       exports: step.kind === 'evaluated' ? step.exports : new Map(),
     };

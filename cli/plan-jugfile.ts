@@ -1,20 +1,20 @@
 /** `jugq plan`: load, submit, and see that somebody carries on. */
 import { JugqError } from '../core/errors.ts';
-import { idOf } from '../core/graph.ts';
 import type { RunId } from '../core/identifiers.ts';
 import { parsePatterns } from '../core/patterns.ts';
 import { isOver, type RunRecord } from '../core/records.ts';
-import { state, type RunProgress } from '../core/run-progress.ts';
 import { carryOut } from './carry-out.ts';
 import type { CommandContext } from './commands/base.ts';
+import type { Hooks } from './hooks.ts';
 import { openJugfile, type LoadedJugfile, type OpenJugfile } from './load-jugfile.ts';
 import { optionsOf } from './plan-options.ts';
+import { functionRows } from './function-rows.ts';
 import { failuresOf } from './failures.ts';
 import { formatFailures, formatSummary, nothingToRun, summaryOf } from './report.ts';
 import { retryCommand } from './retry-command.ts';
 import { activeRuns, wishCancelled } from './runs.ts';
 import type { Session } from './session.ts';
-import { submitRun, survey, type Submitted } from './submit-run.ts';
+import { submitRun, type Submitted } from './submit-run.ts';
 import { formatTable } from './table.ts';
 import { watchRun } from './watch-run.ts';
 
@@ -27,6 +27,7 @@ export interface PlanRequest {
   readonly targets: readonly string[];
   readonly failFast: boolean;
   readonly json: boolean;
+  readonly hooks: Hooks;
   readonly context: CommandContext;
 }
 
@@ -34,11 +35,11 @@ export interface PlanRequest {
 const beginMs = 10_000;
 
 /** Loads the jugfile that a request names, as far as the stored results go. */
-export function openRequested(session: Session, request: PlanRequest): Promise<OpenJugfile> {
+export async function openRequested(session: Session, request: PlanRequest): Promise<OpenJugfile> {
   const { stderr, interrupted } = request.context;
   // What cannot be read is told before anything is evaluated.
   parsePatterns(request.targets);
-  return openJugfile(request.jugfile, {
+  const jugfile = await openJugfile(request.jugfile, {
     cwd: session.cwd,
     args: request.args,
     external: session.settings.external,
@@ -47,6 +48,9 @@ export function openRequested(session: Session, request: PlanRequest): Promise<O
     onProgress: (tasks) => stderr.write(`planning: ${tasks.toString()} tasks so far\n`),
     signal: interrupted,
   });
+  const { path, args, graph } = jugfile.loaded;
+  request.hooks.emit('jugfile:loaded', { jugfile: path, args, tasks: graph.count });
+  return jugfile;
 }
 
 /** Submits a loaded jugfile, and says what it means for runs that are active. */
@@ -58,6 +62,9 @@ export async function submitRequested(
   const { stderr } = request.context;
   const active = await activeRuns(session.project);
   const submitted = await submitRun(session.project, loaded, optionsOf(request, loaded));
+  const { id: run, jugfile, cached, state: now } = submitted.record;
+  request.hooks.emit('run:planned', { run, jugfile, tasks: loaded.graph.count, cached });
+  if (submitted.complete) request.hooks.emit('run:ended', { run, state: now });
   for (const run of active) {
     if (run.jugfile !== loaded.path) {
       for (const name of changedFunctions(run, submitted.record)) {
@@ -100,11 +107,15 @@ export async function planJugfile(
     if (submitted.complete)
       return await conclude(session, request, { loaded: jugfile.loaded, record, startedAt });
     if (!options.wait) await jugfile.close();
-    const dispatcher = session.startDispatcher(() => undefined);
+    const dispatcher = session.startDispatcher(request.hooks.see);
     try {
       if (options.wait) {
         const last = await carryOut(session, request, { jugfile, submitted });
-        return await conclude(session, request, { loaded: jugfile.loaded, record: last, startedAt });
+        return await conclude(session, request, {
+          loaded: jugfile.loaded,
+          record: last,
+          startedAt,
+        });
       }
       // However quick the workers are: whoever does not wait is told what was published, not how it ended.
       const begun = await waitForPublished(session, record.id, context);
@@ -120,33 +131,6 @@ export async function planJugfile(
     await jugfile.close();
   }
 }
-
-/** Tells what would run and why, and changes nothing. */
-export async function dryRun(session: Session, request: PlanRequest): Promise<number> {
-  const { context } = request;
-  const jugfile = await openRequested(session, request);
-  await jugfile.close();
-  const id = 'DRYRUN' as RunId;
-  const options = optionsOf(request, jugfile.loaded);
-  const { progress } = await survey(session.project, jugfile.loaded, { id, ...options });
-  const plans = reasonsOf(progress);
-  if (request.json) {
-    context.stdout.write(`${JSON.stringify({ kind: 'dry-run', tasks: plans })}\n`);
-    return 0;
-  }
-  context.stdout.write(
-    `${formatTable(['function', 'tasks', 'there', 'would run'], functionRows(progress))}\n`,
-  );
-  for (const { task, why } of plans.slice(0, shownMax)) context.stdout.write(`${task}: ${why}\n`);
-  if (plans.length > shownMax) {
-    context.stdout.write(
-      `… and ${(plans.length - shownMax).toString()} more: see all with --json\n`,
-    );
-  }
-  return 0;
-}
-
-const shownMax = 20;
 
 /** Prints the end of a run and gives the exit status. */
 export async function conclude(
@@ -201,42 +185,16 @@ async function waitForPublished(
 function formatPlanned(submitted: Submitted): string {
   const table = formatTable(
     ['function', 'tasks', 'there', 'to run'],
-    functionRows(submitted.progress),
+    functionRows(submitted.progress).map(({ name, tasks, there, run }) => [
+      name,
+      tasks,
+      there,
+      run,
+    ]),
   );
   const { id, waits } = submitted.record;
   const lines = [`run ${id}`, table];
   if (submitted.complete) lines.push(nothingToRun(submitted.record));
   else if (waits !== undefined) lines.push(`planning waits at ${waits}, and goes on from there`);
   return lines.join('\n');
-}
-
-function functionRows(progress: RunProgress): (string | number)[][] {
-  const { graph } = progress.plan;
-  const rows = graph.functions.map((each) => ({ name: each.name, tasks: 0, there: 0, run: 0 }));
-  for (let task = 0; task < graph.count; task++) {
-    const row = rows[graph.functionOf[task] ?? 0];
-    if (row === undefined) continue;
-    row.tasks++;
-    if (progress.state[task] === state.finished) row.there++;
-    if (willRun(progress, task)) row.run++;
-  }
-  return rows.map((each) => [each.name, each.tasks, each.there, each.run]);
-}
-
-function willRun(progress: RunProgress, task: number): boolean {
-  const now = progress.state[task];
-  return now === state.ready || now === state.waiting;
-}
-
-function reasonsOf(progress: RunProgress): { task: string; why: string }[] {
-  const { graph } = progress.plan;
-  const all: { task: string; why: string }[] = [];
-  for (let task = 0; task < graph.count; task++) {
-    if (!willRun(progress, task)) continue;
-    const waits = progress.missing[task] ?? 0;
-    const why =
-      waits === 0 ? 'no result yet' : `${waits.toString()} of its dependencies will run first`;
-    all.push({ task: idOf(graph, task), why });
-  }
-  return all;
 }

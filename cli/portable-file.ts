@@ -35,6 +35,8 @@ export type PortableRecord =
   | readonly ['run', id: string, json: string]
   | readonly ['end', digest: string];
 
+/** Most records are small, and each write to a compressor is a task of its own. */
+const flushBytes = 64 * 1024;
 const magic = Buffer.from('jugq-export 1\n');
 const lengthBytes = 4;
 
@@ -63,9 +65,19 @@ export async function createPortable(file: string, stdout: Writable): Promise<Po
   }).catch(refuse(file, 'written'));
   failed.catch(() => undefined);
   const hash = createHash('sha256');
+  let gathered: Uint8Array[] = [];
+  let gatheredBytes = 0;
+  const flush = async (): Promise<void> => {
+    const bytes = Buffer.concat(gathered);
+    gathered = [];
+    gatheredBytes = 0;
+    if (!stream.write(bytes)) await Promise.race([once(stream, 'drain'), failed]);
+  };
   const push = async (bytes: Uint8Array): Promise<void> => {
     hash.update(bytes);
-    if (!stream.write(bytes)) await Promise.race([once(stream, 'drain'), failed]);
+    gathered.push(bytes);
+    gatheredBytes += bytes.length;
+    if (gatheredBytes >= flushBytes) await flush();
   };
   const write = async (record: PortableRecord): Promise<void> => {
     const body = pack(record);
@@ -79,6 +91,7 @@ export async function createPortable(file: string, stdout: Writable): Promise<Po
     write,
     async end() {
       await write(['end', hash.copy().digest('hex')]);
+      await flush();
       if (!isFile) return;
       stream.end();
       await Promise.race([finished(sink), failed]);
@@ -102,13 +115,12 @@ export async function* readPortable(
   if (first === undefined || !magic.equals(first)) throw notOurs(file);
   const hash = createHash('sha256').update(first);
   for (;;) {
-    const digest = hash.copy().digest('hex');
     const head = await bytes.take(lengthBytes);
     const body = head && (await bytes.take(head.readUInt32BE()));
     if (head === undefined || body === undefined) throw damaged(file, 'it ends early');
     const record = unpack(body, file) as PortableRecord;
     if (record[0] === 'end') {
-      if (record[1] !== digest) throw damaged(file, 'its checksum is another');
+      if (record[1] !== hash.digest('hex')) throw damaged(file, 'its checksum is another');
       return;
     }
     hash.update(head).update(body);

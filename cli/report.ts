@@ -12,6 +12,10 @@ export interface Summary {
   readonly cached: number;
   readonly failed: number;
   readonly blocked: number;
+  /** Tasks that somebody has cancelled and that have no result; they count in `tasks`. Absent: none. */
+  readonly cancelled?: number;
+  /** Intermediate results of functions with `keep: false` that are gone; they count in `tasks`. Absent: none. */
+  readonly dropped?: number;
   readonly published: number;
   readonly seconds: number;
 }
@@ -20,7 +24,10 @@ export interface Summary {
 export function summaryOf(record: RunRecord, seconds: number): Summary {
   const totals = addCounts(Object.values(record.functions));
   const { failed, blocked } = totals;
-  const tasks = totals.finished + totals.waiting + totals.ready + totals.running + failed + blocked;
+  const cancelled = sumOf(record.cancelled);
+  const dropped = sumOf(record.dropped);
+  const counted = totals.finished + totals.waiting + totals.ready + totals.running;
+  const tasks = counted + failed + blocked + cancelled + dropped;
   return {
     kind: 'summary',
     run: record.id,
@@ -30,9 +37,15 @@ export function summaryOf(record: RunRecord, seconds: number): Summary {
     cached: record.cached,
     failed,
     blocked,
+    ...(cancelled > 0 ? { cancelled } : {}),
+    ...(dropped > 0 ? { dropped } : {}),
     published: record.published,
     seconds: Math.round(seconds * 1000) / 1000,
   };
+}
+
+function sumOf(counts: Readonly<Record<string, number>> = {}): number {
+  return Object.values(counts).reduce((sum, each) => sum + each, 0);
 }
 
 /** `1 task`, `2 tasks`. */
@@ -42,13 +55,15 @@ export function countOf(count: number, noun: string): string {
 
 /** A summary as a sentence. */
 export function formatSummary(summary: Summary): string {
-  const { tasks, executed, cached, failed, blocked } = summary;
-  const left = tasks - executed - cached - failed - blocked;
+  const { tasks, executed, cached, failed, blocked, cancelled = 0, dropped = 0 } = summary;
+  const left = tasks - executed - cached - failed - blocked - cancelled;
   const parts = [
     `${countOf(tasks, 'task')}: ${executed.toString()} executed`,
     `${cached.toString()} were there`,
     ...(failed > 0 ? [colors.red(`${failed.toString()} failed`)] : []),
     ...(blocked > 0 ? [colors.red(`${blocked.toString()} blocked behind them`)] : []),
+    ...(cancelled > 0 ? [`${cancelled.toString()} cancelled`] : []),
+    ...(dropped > 0 ? [`${countOf(dropped, 'intermediate result')} dropped`] : []),
     ...(left > 0 ? [`${left.toString()} not run`] : []),
   ];
   return `${parts.join(', ')} (${summary.seconds.toFixed(1)} s)`;

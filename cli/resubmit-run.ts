@@ -26,7 +26,14 @@ export async function resubmitRun(
   const { targets, failFast } = record;
   const planned = { ...plan, bundle: { digest: plan.code, code: undefined } };
   const { progress } = await survey(project, planned, { id, keepFailed: true, targets, failFast });
-  const { endedAt: _ended, note: _note, awake: _awake, ...rest } = record;
+  const { endedAt: _ended, note: _note, awake: _awake, ...before } = record;
+  const {
+    cancelling: _cancelling,
+    cancelled: _cancelled,
+    dropped: _dropped,
+    invalidated: _invalidated,
+    ...rest
+  } = before;
   const again: RunRecord = {
     ...rest,
     id,

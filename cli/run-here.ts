@@ -42,7 +42,7 @@ async function runJugfile(
     const { record } = submitted;
     return conclude(session, request, { loaded: jugfile.loaded, record, startedAt });
   }
-  const dispatcher = session.startDispatcher(() => undefined);
+  const dispatcher = session.startDispatcher(request.hooks.see);
   const worker = superviseWorker(session, request, queuesOf(session, submitted.record));
   // At once: what is cancelled only in a moment must not be begun meanwhile.
   request.context.interrupted.addEventListener('abort', () => void worker.stop(), { once: true });

@@ -8,6 +8,7 @@ import {
   encodeRecord,
   isOver,
   recordFormat,
+  type CancelTasksWish,
   type CancelWish,
   type RunRecord,
 } from '../core/records.ts';
@@ -43,6 +44,13 @@ export async function currentRuns(project: OpenProject): Promise<RunRecord[]> {
   const runs = await allRuns(project);
   const active = runs.filter(isActive);
   return active.length > 0 ? active : runs.slice(-1);
+}
+
+/** Whether a word is the beginning of the id of a run, or looks like a whole one. */
+export async function namesRun(project: OpenProject, word: string): Promise<boolean> {
+  const id = word.toUpperCase();
+  if (/^[0-9A-HJKMNP-TV-Z]{26}$/.test(id)) return true;
+  return (await allRuns(project)).some((each) => each.id.startsWith(id));
 }
 
 /**
@@ -121,6 +129,30 @@ export async function wishCancelled(
 ): Promise<void> {
   const wish: CancelWish = { format: recordFormat, finish };
   await project.runs.put(`${run}.cancel`, encodeRecord(wish));
+}
+
+/**
+ * Asks for tasks of a run to be cancelled, beside those that somebody has asked for before.
+ *
+ * @returns all patterns that are to be cancelled now
+ */
+export async function wishTasksCancelled(
+  project: OpenProject,
+  run: RunId,
+  patterns: readonly string[],
+): Promise<readonly string[]> {
+  const key = `${run}.cancel-tasks`;
+  for (;;) {
+    const entry = await project.runs.get(key);
+    const before =
+      entry?.value === undefined
+        ? []
+        : decodeRecord<CancelTasksWish>(entry.value, `the wish ${key}`).patterns;
+    const all = [...new Set([...before, ...patterns])];
+    const wish: CancelTasksWish = { format: recordFormat, patterns: all };
+    const put = await project.runs.put(key, encodeRecord(wish), entry?.revision ?? 0);
+    if (put !== undefined) return all;
+  }
 }
 
 /** Asks for a run to be paused, or to go on. */

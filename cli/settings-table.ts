@@ -5,7 +5,8 @@ import { availableParallelism } from 'node:os';
  * - `text`, `secret`: as it is; a secret is never shown
  * - `project`: a name space on the server
  * - `servers`: addresses of NATS servers, `names`: queues, `packages`: npm packages; with commas, or a list
- * - `path`: made absolute; in a file it is relative to that file
+ * - `path`, `paths`: made absolute; in a file they are relative to that file; several with commas, or a list
+ * - `choice`: one of some words
  * - `nkey`: a path, or the seed itself, which is never shown
  * - `duration`: written `10m`, kept as milliseconds
  */
@@ -17,6 +18,8 @@ export type SettingKind =
   | 'names'
   | 'packages'
   | 'path'
+  | 'paths'
+  | 'choice'
   | 'nkey'
   | 'boolean'
   | 'integer'
@@ -36,6 +39,8 @@ export interface SettingRow {
   readonly min?: number;
   readonly max?: number;
   readonly oneOf?: readonly number[];
+  /** The words of a choice. */
+  readonly words?: readonly string[];
 }
 
 /** Timers of Node hold no more; beyond it they fire at once. */
@@ -148,6 +153,29 @@ export const settingsTable = {
     fallback: undefined,
     help: 'a worker takes no more when this file exists',
   },
+  hooks: {
+    kind: 'paths',
+    fallback: [],
+    help: 'modules whose functions are called when something happens in a worker or a planner',
+  },
+  log: {
+    kind: 'choice',
+    fallback: 'text',
+    words: ['text', 'json'],
+    help: 'how a worker talks: in lines of text, or a JSON object a line',
+  },
+  metricsPort: {
+    kind: 'integer',
+    fallback: undefined,
+    min: 1,
+    max: 65_535,
+    help: "port for a worker's Prometheus metrics and health check",
+  },
+  metricsHost: {
+    kind: 'text',
+    fallback: '127.0.0.1',
+    help: 'address that the metrics are served on',
+  },
   ackWait: {
     kind: 'duration',
     fallback: 15_000,
@@ -178,7 +206,7 @@ type ValueOf<Kind extends SettingKind> = Kind extends 'boolean'
   ? boolean
   : Kind extends 'integer' | 'duration'
     ? number
-    : Kind extends 'servers' | 'names' | 'packages'
+    : Kind extends 'servers' | 'names' | 'packages' | 'paths'
       ? readonly string[]
       : string;
 

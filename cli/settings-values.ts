@@ -90,6 +90,10 @@ function readKind(row: SettingRow, value: unknown, place: ValuePlace): unknown {
       return readDuration(row, value);
     case 'project':
       return parseProject(readText(value));
+    case 'paths':
+      return readList(value).map((each) => absolute(each, place));
+    case 'choice':
+      return readChoice(row, value);
     case 'path':
       return absolute(readText(value), place);
     case 'nkey':
@@ -129,6 +133,13 @@ function readInteger(row: SettingRow, value: unknown): number {
       ? `a whole number from ${min.toString()}`
       : oneOf.join(', ').replace(/, (?=\d+$)/, ' or ');
   throw expected(wanted, value);
+}
+
+function readChoice({ words = [] }: SettingRow, value: unknown): string {
+  const word = typeof value === 'string' ? value.toLowerCase() : value;
+  const found = words.find((each) => each === word);
+  if (found !== undefined) return found;
+  throw expected(words.join(' or '), value);
 }
 
 function readDuration(row: SettingRow, value: unknown): number {

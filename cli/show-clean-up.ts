@@ -38,7 +38,7 @@ export async function showCleanUp(session: Session, request: CleanUpRequest): Pr
 
 function formatCleanUp(report: CleanUp, dryRun: boolean): string {
   if (report.spared !== undefined) return `nothing removed: ${report.spared}: clean up later`;
-  const { results, failures, plans, bundles, blobs, bytes } = report;
+  const { results, failures, plans, bundles, blobs, runs, bytes } = report;
   const rows = Object.entries(report.functions).map(([name, use]) => [
     name,
     use.objects.toString(),
@@ -50,6 +50,7 @@ function formatCleanUp(report: CleanUp, dryRun: boolean): string {
     ...(plans > 0 ? [countOf(plans, 'plan')] : []),
     ...(bundles > 0 ? [countOf(bundles, 'bundle')] : []),
     ...(blobs > 0 ? [countOf(blobs, 'blob')] : []),
+    ...(runs > 0 ? [countOf(runs, 'run record')] : []),
   ];
   const verb = dryRun ? 'would remove' : 'removed';
   const freed = `${formatBytes(bytes)}${dryRun ? '' : ' freed'}`;

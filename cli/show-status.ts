@@ -62,7 +62,7 @@ export async function showStatus(session: Session, request: StatusRequest): Prom
     await show.take(status);
   }
   show.end();
-  return request.exitCode && !isAllFinished(status) ? 1 : 0;
+  return request.exitCode && !isAllFinished(status, request) ? 1 : 0;
 }
 
 interface Shower {
@@ -88,9 +88,19 @@ function shower({ context, html, json, short, watch }: StatusRequest): Shower {
 }
 
 /** Whether every task that is shown has a result, and no run can still declare more. */
-function isAllFinished({ totals, runs }: Status): boolean {
+function isAllFinished(
+  { totals, runs }: Status,
+  { jugfile, all }: Pick<StatusRequest, 'jugfile' | 'all'>,
+): boolean {
   const others = countedStates.filter((state) => state !== 'finished');
   const isOpen = runs.some(({ state }) => state === 'planning' || state === 'parked');
+  // What a run that ended early has left out is in no count, and neither is what was invalidated since.
+  const isRunMeant = jugfile === undefined && !all;
+  const isCut = runs.some(
+    ({ state, invalidated }) =>
+      state === 'failed' || state === 'cancelled' || invalidated !== undefined,
+  );
+  if (isRunMeant && isCut) return false;
   return others.every((state) => totals[state] === 0) && !isOpen;
 }
 
@@ -112,11 +122,12 @@ export async function readStatus(session: Session, request: StatusQuestion): Pro
     project: project.names.project,
     ...withStale(functions, found?.stale),
     ...(found?.times === undefined ? {} : { times: found.times }),
-    runs: runs.map(({ id, state, jugfile, plannedAt, note }) => ({
+    runs: runs.map(({ id, state, jugfile, plannedAt, note, invalidated }) => ({
       id,
       state,
       jugfile,
       plannedAt,
+      ...(invalidated === undefined ? {} : { invalidated }),
       ...(note === undefined ? {} : { note }),
     })),
     workers,
@@ -221,11 +232,24 @@ async function explain(
   const notes = [...runs, ...living].flatMap((each) =>
     each.note === undefined ? [] : [each.note],
   );
+  for (const { id, cancelled, dropped, invalidated } of runs) {
+    notes.push(
+      ...apart(invalidated, `invalidated after run ${id}`, 'plan again to have them anew'),
+    );
+    notes.push(...apart(cancelled, `cancelled in run ${id}`, 'plan again to have them after all'));
+    notes.push(...apart(dropped, `dropped in run ${id}`, 'functions with keep: false'));
+  }
   const active = runs.filter(isActive);
   if (active.length === 0) return [...new Set(notes)];
   notes.push(...loneliness(lonelyQueues(active, living), living.length));
   notes.push(...(await findShortages(session.project)));
   return [...new Set(notes)];
+}
+
+/** Tasks that are in none of the counts. */
+function apart(counts: Readonly<Record<string, number>> = {}, what: string, why: string): string[] {
+  const functions = Object.entries(counts).map(([name, count]) => `${count.toString()} ${name}`);
+  return functions.length === 0 ? [] : [`${what}: ${functions.join(', ')}: ${why}`];
 }
 
 /** What went well and ought to be looked at all the same. */

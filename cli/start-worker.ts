@@ -2,7 +2,7 @@
 import { hostname } from 'node:os';
 import { connectBroker } from '../broker/connection.ts';
 import { inProgress } from '../broker/pull.ts';
-import type { Trace } from '../worker/trace.ts';
+import type { TraceEvent } from '../worker/trace.ts';
 import { WorkerDaemon } from '../worker/worker.ts';
 import type { Session } from './session.ts';
 
@@ -15,7 +15,10 @@ export interface StartedWorker {
 }
 
 /** Starts a worker as the settings say. */
-export async function startWorker(session: Session, trace: Trace): Promise<StartedWorker> {
+export async function startWorker(
+  session: Session,
+  trace: (event: TraceEvent, worker: string) => void,
+): Promise<StartedWorker> {
   const { settings, project } = session;
   const id = `${hostname().replaceAll(/[^A-Za-z0-9-]/g, '-')}-${process.pid.toString()}-${Math.random().toString(36).slice(2, 6)}`;
   // Large results on the main connection must not delay heartbeats; the main one tells of losses for both.
@@ -40,7 +43,7 @@ export async function startWorker(session: Session, trace: Trace): Promise<Start
     directory: session.cwd,
     ...(settings.maxTasks === undefined ? {} : { maxTasks: settings.maxTasks }),
     trace: (event) => {
-      trace(event);
+      trace(event, id);
       if (event.kind !== 'parcel-acked') return;
       acked += event.tasks;
       if (acked >= (settings.maxTasks ?? Infinity)) reach();

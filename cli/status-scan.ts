@@ -10,7 +10,10 @@ export interface ScanWish {
   /** Of these functions' results. */
   readonly functions: readonly string[];
   readonly times: boolean;
-  /** Count results of other code than these plans declare; undefined: do not. */
+  /**
+   * Count results of other code than these plans declare, the newest plan last: what several declare would run with the
+   * code of the newest. Undefined: do not.
+   */
   readonly staleIn: readonly Graph[] | undefined;
 }
 
@@ -24,7 +27,9 @@ export interface ScanFound {
 export async function scanResults(project: OpenProject, wish: ScanWish): Promise<ScanFound> {
   const durations = new Map(wish.functions.map((name) => [name, [] as number[]]));
   const stale = new Map(wish.functions.map((name) => [name, 0]));
-  const plans = (wish.staleIn ?? []).map((graph) => ({ graph, index: new TaskIndex(graph) }));
+  const plans = (wish.staleIn ?? [])
+    .toReversed()
+    .map((graph) => ({ graph, index: new TaskIndex(graph) }));
   await scanHeads(project, wish.functions, ({ id, facts }) => {
     const { functionName } = splitTaskId(id);
     if (facts === undefined) return;
@@ -33,8 +38,10 @@ export async function scanResults(project: OpenProject, wish: ScanWish): Promise
       const task = index.find(id);
       if (task === -1) continue;
       const { fingerprint } = functionOf(graph, task);
-      if (fingerprint === '' || fingerprint === facts.fingerprint) continue;
-      stale.set(functionName, (stale.get(functionName) ?? 0) + 1);
+      if (fingerprint === '') continue;
+      if (fingerprint !== facts.fingerprint)
+        stale.set(functionName, (stale.get(functionName) ?? 0) + 1);
+      break;
     }
   });
   const times = [...durations].map(([name, all]) => [name, timesOf(all)] as const);

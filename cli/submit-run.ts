@@ -9,7 +9,12 @@ import { argumentsOf, TaskIndex, type Graph } from '../core/graph.ts';
 import type { RunId, TaskId } from '../core/identifiers.ts';
 import { encodePlan, type SpilledArgument } from '../core/plan-format.ts';
 import { encodeRecord, isOver, noCounts, recordFormat, type RunRecord } from '../core/records.ts';
-import { conclusion, countsByFunction, executedAndCached } from '../core/run-outlook.ts';
+import {
+  conclusion,
+  countedApart,
+  countsByFunction,
+  executedAndCached,
+} from '../core/run-outlook.ts';
 import { startRun, state, type KnownFailure, type RunProgress } from '../core/run-progress.ts';
 import type { LoadedJugfile } from './load-jugfile.ts';
 import { updateRun } from './runs.ts';
@@ -54,7 +59,8 @@ export async function survey(
     ? [...failed].map(([id, failure]) => [index.find(id), failure] as const)
     : [];
   const spilled = new Map<number, SpilledArgument>();
-  const plan = { graph, code: bundle.digest, spilled, open: loaded.open, waits: loaded.waits };
+  const { open, kept, waits } = loaded;
+  const plan = { graph, code: bundle.digest, spilled, open, kept, waits };
   const { id, targets, failFast } = run;
   const progress = startRun({ id, plan, basis, targets, failFast }, results, standing, () => 1);
   return { progress, failed };
@@ -126,7 +132,7 @@ export async function submitNext(
 }
 
 /** What a jugfile declares, as far as it is to be submitted. */
-export type Planned = Pick<LoadedJugfile, 'graph' | 'open' | 'waits'> & {
+export type Planned = Pick<LoadedJugfile, 'graph' | 'open' | 'kept' | 'waits'> & {
   /** `code` is undefined where the bundle is on the server already. */
   readonly bundle: { readonly digest: string; readonly code: string | undefined };
 };
@@ -135,10 +141,12 @@ export type Planned = Pick<LoadedJugfile, 'graph' | 'open' | 'waits'> & {
 function described(
   { graph, waits }: Planned,
   progress: RunProgress,
-): Pick<RunRecord, 'functions' | 'fingerprints' | 'queues' | 'waits'> {
+): Pick<RunRecord, 'functions' | 'dropped' | 'fingerprints' | 'queues' | 'waits'> {
   const [wait] = waits;
+  const dropped = countedApart(progress, state.dropped);
   return {
     functions: countsByFunction(progress),
+    ...(Object.keys(dropped).length === 0 ? {} : { dropped }),
     fingerprints: Object.fromEntries(graph.functions.map((each) => [each.name, each.fingerprint])),
     queues: Object.fromEntries(graph.functions.map((each) => [each.name, each.queue])),
     ...(wait === undefined ? {} : { waits: wait.place }),
@@ -195,7 +203,7 @@ async function clearFailures(
 /** @returns the name that it is stored by */
 async function storePlan(
   project: OpenProject,
-  { graph, open, waits, bundle }: Planned,
+  { graph, open, kept, waits, bundle }: Planned,
   { id, step }: { readonly id: RunId; readonly step: number },
 ): Promise<string> {
   const [spilled] = await Promise.all([
@@ -209,7 +217,7 @@ async function storePlan(
       ),
   ]);
   const name = `${id}.${step.toString()}`;
-  const plan = encodePlan({ graph, code: bundle.digest, spilled, open, waits });
+  const plan = encodePlan({ graph, code: bundle.digest, spilled, open, kept, waits });
   await project.plans.put(name, plan);
   return name;
 }

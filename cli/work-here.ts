@@ -1,13 +1,17 @@
 /** `jugq worker`: a worker and a candidate for dispatching in this process, until something ends it. */
 import type { CommandContext } from './commands/base.ts';
-import type { Session } from './session.ts';
 import { existsSync } from 'node:fs';
+import type { DaemonLog } from './daemon-log.ts';
+import { loadHooks } from './hooks.ts';
+import type { Metrics } from './metrics.ts';
+import type { Session } from './session.ts';
 import { countOf } from './report.ts';
 import { activeRuns, isActive, readRun } from './runs.ts';
 import { startWorker } from './start-worker.ts';
 import type { TraceEvent } from '../worker/trace.ts';
 
 export interface WorkRequest {
+  readonly log: DaemonLog;
   readonly exitWhenDone: boolean;
   /** A `jugq run` started it, reads its talk, and ends it by closing its standard input. */
   readonly supervised: boolean;
@@ -20,21 +24,28 @@ type Ending = 'done' | 'interrupted' | 'aborted' | 'limit' | 'orphaned';
 export async function workHere(session: Session, request: WorkRequest): Promise<number> {
   const { settings } = session;
   const { context } = request;
-  const say = (line: string): void => {
-    context.stderr.write(`${line}\n`);
-  };
+  const { log } = request;
+  const { say } = log;
   if (settings.stopFile !== undefined && existsSync(settings.stopFile)) {
     say(`the stop file ${settings.stopFile} is there: nothing is taken until it is removed`);
     return 0;
   }
   const ended = new AbortController();
   const endings: Promise<Ending>[] = [whenAborted(context.interrupted, 'interrupted')];
-  const trace = (event: TraceEvent): void => {
-    const line = describe(event);
-    if (line !== undefined) say(line);
+  const hooks = await loadHooks(settings, { cwd: session.cwd, say });
+  const metrics = await metricsFor(session, request);
+  const seen = (event: TraceEvent, worker: string): void => {
+    log.see(event);
+    hooks.see(event, worker);
+    metrics?.see(event);
   };
-  const dispatcher = session.startDispatcher(trace);
-  const worker = await startWorker(session, trace);
+  const dispatcher = session.startDispatcher((event) => {
+    seen(event, '');
+  });
+  const worker = await startWorker(session, seen);
+  hooks.emit('worker:started', { worker: worker.id, threads: settings.threads });
+  if (metrics !== undefined)
+    say(`metrics: http://${settings.metricsHost}:${metrics.port.toString()}/metrics`);
   if (!request.supervised) {
     const queues = settings.queues.join(', ');
     say(
@@ -67,9 +78,23 @@ export async function workHere(session: Session, request: WorkRequest): Promise<
   }
   await dispatcher.stop();
   await worker.close();
+  hooks.emit('worker:ended', { worker: worker.id, tasks: worker.daemon.begun });
+  await hooks.settle();
+  await metrics?.close();
   if (!request.supervised)
     say(`worker ${worker.id}: ${countOf(worker.daemon.begun, 'task')}, ${reasons[ending]}`);
   return 0;
+}
+
+/** The library for them is loaded only where they are wanted; a `jugq run` is no daemon, and its workers come and go. */
+async function metricsFor(
+  session: Session,
+  { supervised }: WorkRequest,
+): Promise<Metrics | undefined> {
+  const { metricsPort: port, metricsHost: host } = session.settings;
+  if (port === undefined || supervised) return undefined;
+  const { startMetrics } = await import('./metrics.ts');
+  return startMetrics(session, { port, host });
 }
 
 const reasons: Record<Ending, string> = {
@@ -79,29 +104,6 @@ const reasons: Record<Ending, string> = {
   limit: 'its limit is reached',
   orphaned: 'its starter is gone',
 };
-
-/** What a person at the worker's terminal wants to know. */
-function describe(event: TraceEvent): string | undefined {
-  switch (event.kind) {
-    case 'trouble':
-      return `trouble: ${event.reason}`;
-    case 'recovered':
-      return 'all is well again';
-    case 'task-failed':
-      return `${event.task} failed${event.final ? '' : ', will be tried again'}: ${event.reason}`;
-    case 'result-refused':
-      return event.why === 'differs'
-        ? `${event.task} gave another result than the one that is stored: the first one counts; is the function deterministic?`
-        : undefined;
-    case 'struck':
-      return `${event.task} may have killed its worker: run by itself${event.strikes === 0 ? '' : ` (its process died ${event.strikes.toString()} times)`}`;
-    case 'run-unreadable':
-    case 'dispatcher-failed':
-      return `dispatcher: ${event.reason}`;
-    default:
-      return undefined;
-  }
-}
 
 function whenAborted<E extends Ending>(signal: AbortSignal, ending: E): Promise<E> {
   return new Promise((resolve) => {

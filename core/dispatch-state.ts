@@ -1,6 +1,8 @@
 /** What the dispatcher knows, what it is told, and what it orders: the words of `dispatch.ts`. */
 import type { RunId, TaskId } from './identifiers.ts';
 import { startLedger, type Ledger } from './ledger.ts';
+import type { Pattern } from './patterns.ts';
+import type { Outcome } from './run-outlook.ts';
 import type { KnownFailure, RunProgress } from './run-progress.ts';
 
 /** How long tasks of a function take. */
@@ -35,6 +37,11 @@ export type Recall = 'none' | 'idle' | 'all';
 export type DispatchEvent =
   | { readonly kind: 'run-added'; readonly run: RunProgress }
   | { readonly kind: 'run-removed'; readonly run: RunId; readonly recall: 'idle' | 'all' }
+  | {
+      readonly kind: 'tasks-cancelled';
+      readonly run: RunId;
+      readonly patterns: readonly Pattern[];
+    }
   | { readonly kind: 'run-paused'; readonly run: RunId; readonly paused: boolean }
   /** The last entry of a result's key: a value, or a marker. */
   | {
@@ -74,6 +81,8 @@ export type Instruction =
       readonly head: TaskId;
       readonly quick: boolean;
     }
+  /** Take an intermediate result away, if this is still its last entry. */
+  | { readonly kind: 'drop'; readonly id: TaskId; readonly revision: number }
   | { readonly kind: 'clear-failure'; readonly id: TaskId; readonly revision: number }
   /** Remove the message from the queue, and report it as withdrawn. */
   | (MessagePlace & { readonly kind: 'withdraw'; readonly recall: Recall })
@@ -84,7 +93,7 @@ export type Instruction =
   | {
       readonly kind: 'complete';
       readonly run: RunProgress;
-      readonly outcome: 'finished' | 'failed';
+      readonly outcome: Outcome;
     }
   /** What planning waits for is there, or a compound's result is not there any more: somebody must plan on. */
   | { readonly kind: 'plan-on'; readonly run: RunProgress };

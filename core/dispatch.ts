@@ -27,6 +27,10 @@ import type { RunId, TaskId } from './identifiers.ts';
 import { invariant } from './errors.ts';
 import { enterLedger, leaveLedger, leaveParcel, messageKey, validateLedger } from './ledger.ts';
 import { noteDuration, publishReady } from './publish-ready.ts';
+import type { Pattern } from './patterns.ts';
+import { cancelMatching } from './cancel-tasks.ts';
+import { wakeDelayed } from './delayed-retries.ts';
+import { dropUnneeded } from './drop-results.ts';
 import { conclusion } from './run-outlook.ts';
 import {
   countIn,
@@ -37,7 +41,6 @@ import {
   learnResult,
   setFact,
   state as states,
-  wakeDelayed,
   type KnownFailure,
   type RunProgress,
 } from './run-progress.ts';
@@ -80,6 +83,7 @@ export function apply(
   if (events.some((event) => unsettling.has(event.kind))) withdrawStale(state, decided);
   giveOrders(state, decided);
   publishReady(state, now, out);
+  dropUnneeded(state, out);
   if (conclude(state, out)) {
     withdrawUseless(state, Infinity, 'idle', decided);
     giveOrders(state, decided);
@@ -103,12 +107,15 @@ export function validate(state: DispatchState): void {
   }
 }
 
+/** What one run makes of a task is nothing to another. */
+const ownFacts = fact.wanted | fact.cancelled | fact.passing;
+
 function validateAgreement(run: RunProgress, other: RunProgress): void {
   forShared(run, other, (task, theirs) => {
     const agree =
       run.revision[task] === other.revision[theirs] &&
       (run.failures.get(task)?.revision ?? 0) === (other.failures.get(theirs)?.revision ?? 0) &&
-      (((run.facts[task] ?? 0) ^ (other.facts[theirs] ?? 0)) | fact.wanted) === fact.wanted;
+      (((run.facts[task] ?? 0) ^ (other.facts[theirs] ?? 0)) & ~ownFacts) === 0;
     const id = idOf(run.plan.graph, task);
     invariant(agree, `runs ${run.id} and ${other.id} know different things of ${id}`);
   });
@@ -122,6 +129,9 @@ function take(state: DispatchState, event: DispatchEvent, now: number, decided: 
     case 'run-removed':
       removeRun(state, event.run);
       withdrawUseless(state, Infinity, event.recall, decided);
+      break;
+    case 'tasks-cancelled':
+      cancelTasks(state, event.run, event.patterns, decided);
       break;
     case 'run-paused':
       pauseRun(state, event.run, event.paused, decided);
@@ -306,6 +316,19 @@ function takeAbsent(state: DispatchState, tasks: readonly TaskId[], readAt: numb
     const entry = state.ledger.entries.get(id);
     if (entry !== undefined && entry.since < readAt) leaveLedger(state, id);
   }
+}
+
+/** What is finished stays; what runs for no other run is ended. */
+function cancelTasks(
+  state: DispatchState,
+  id: RunId,
+  patterns: readonly Pattern[],
+  decided: Decided,
+): void {
+  const run = state.runs.find((each) => each.id === id);
+  if (run === undefined) return;
+  cancelMatching(run, patterns);
+  withdrawUseless(state, Infinity, 'all', decided);
 }
 
 /** What is queued for a paused run alone is taken back; what is wanted again is ready as it was. */

@@ -17,6 +17,8 @@ export interface FunctionFacts {
   readonly retries: number;
   /** Milliseconds after which an attempt is ended; absent: never. */
   readonly timeoutMs?: number;
+  /** False: an intermediate result, dropped when all that need it are finished; absent: it stays. */
+  readonly keep?: false;
   /** Fingerprint of the function's own code, hexadecimal. */
   readonly fingerprint: string;
 }

@@ -33,6 +33,8 @@ export interface Plan {
   readonly spilled: SpilledArguments;
   /** Compounds whose inner tasks are not in the graph: they have a result, or planning is not yet done with them. */
   readonly open: readonly number[];
+  /** Tasks of functions with `keep: false` that stay all the same. */
+  readonly kept: readonly number[];
   /** Planning goes on when one of these has come to its end; none: the plan is whole. */
   readonly waits: readonly PlanWait[];
 }
@@ -44,6 +46,8 @@ interface Head {
   readonly functions: readonly FunctionFacts[];
   readonly spilled: readonly (readonly [number, SpilledArgument])[];
   readonly open: readonly number[];
+  /** Absent in plans of versions that knew no such tasks. */
+  readonly kept?: readonly number[];
   readonly waits: readonly PlanWait[];
   /** Bytes of each section, in the order of `sections`. */
   readonly lengths: readonly number[];
@@ -67,6 +71,7 @@ export function encodePlan(plan: Plan): Uint8Array[] {
     functions: graph.functions,
     spilled: [...plan.spilled],
     open: plan.open,
+    kept: plan.kept,
     waits: plan.waits,
     lengths: sections.map((each) => each.length),
   };
@@ -110,8 +115,8 @@ export function decodePlan(bytes: Uint8Array): Plan {
     argumentStart: words(argumentStart, head.count + 1),
     argumentBytes,
   };
-  const { code, open, waits } = head;
-  return { graph, code, spilled: new Map(head.spilled), open, waits };
+  const { code, open, kept = [], waits } = head;
+  return { graph, code, spilled: new Map(head.spilled), open, kept, waits };
 }
 
 /** The numbers of a section, as many as there must be. */

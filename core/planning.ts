@@ -112,12 +112,13 @@ export function compound<P extends readonly unknown[], R>(
 /** Both forms of the call. */
 export function compound(...call: readonly unknown[]): unknown {
   const { name, fn, options } = readCall('compound', call);
+  const { version } = options;
   // What travels to a worker is the structure that the body returned: to execute it is to hand that on.
   const definition = define({
     name,
     sources: [fn],
     run: (structure: unknown) => structure,
-    options,
+    options: version === undefined ? {} : { version },
   });
   return (...args: unknown[]): unknown =>
     expandCall(definition, args, () => Reflect.apply(fn, undefined, args));

@@ -36,6 +36,8 @@ export interface Snapshot {
   readonly graph: Graph;
   /** Compounds in the graph of which it is not known, or not needed, what they are made of. */
   readonly open: readonly number[];
+  /** Those tasks of functions with `keep: false` that stay all the same, because planning asked for them. */
+  readonly kept: readonly number[];
   /** Whether tasks stand in the graph in another order than they were declared in. */
   readonly isMoved: boolean;
   /** Where a task of the recording stands in the graph. */
@@ -59,6 +61,9 @@ export class Recording implements Recorder, Evaluation {
   /** Compounds by position: what they are made of, or undefined while that is not known or not needed. */
   readonly #compounds = new Map<number, Written | undefined>();
   readonly #progress: Int32Array;
+  /** What planning has asked for: single tasks, and the first so many. */
+  readonly #asked = new Set<number>();
+  #askedFirst = 0;
 
   /** @param progress - its first number is kept at the count of tasks, for whoever watches from another thread */
   constructor(progress: Int32Array = new Int32Array(1)) {
@@ -132,6 +137,12 @@ export class Recording implements Recorder, Evaluation {
     }
   }
 
+  /** Planning asks for these tasks, or for the first so many, and will ask again when the jugfile is read again. */
+  keep(tasks: readonly number[] | number): void {
+    if (typeof tasks === 'number') this.#askedFirst = Math.max(this.#askedFirst, tasks);
+    else for (const task of tasks) this.#asked.add(task);
+  }
+
   /** The id of a call that is no task of the graph. */
   idOfCall(call: {
     readonly name: string;
@@ -167,8 +178,19 @@ export class Recording implements Recorder, Evaluation {
     };
     const open = [...this.#compounds].flatMap(([at, made]) => (made === undefined ? [at] : []));
     if (this.#compounds.size === open.length)
-      return { graph, open, isMoved: false, positionOf: (at) => at };
+      return { graph, open, kept: this.#kept(), isMoved: false, positionOf: (at) => at };
     return this.#withCompounds(graph, open);
+  }
+
+  #kept(): number[] {
+    if (this.#functions.every((each) => each.keep)) return [];
+    const kept: number[] = [];
+    for (let task = 0; task < this.count; task++) {
+      const definition = this.#functions[this.#functionOf.numbers[task] ?? 0];
+      if (definition?.keep !== false) continue;
+      if (task < this.#askedFirst || this.#asked.has(task)) kept.push(task);
+    }
+    return kept;
   }
 
   /** A compound is made of tasks that were declared after it: it moves behind them. */
@@ -188,7 +210,8 @@ export class Recording implements Recorder, Evaluation {
     const place = new Uint32Array(graph.count);
     order.forEach((task, at) => (place[task] = at));
     const positionOf = (task: number): number => place[task] ?? task;
-    return { graph: moved, open: open.map(positionOf), isMoved: true, positionOf };
+    const kept = this.#kept().map(positionOf);
+    return { graph: moved, open: open.map(positionOf), kept, isMoved: true, positionOf };
   }
 
   #hash(definition: Definition, args: readonly unknown[]): Uint8Array {
@@ -290,6 +313,7 @@ function facts(definition: Definition): FunctionFacts {
     queue: definition.queue,
     retries: definition.retries,
     ...(definition.timeoutMs === undefined ? {} : { timeoutMs: definition.timeoutMs }),
+    ...(definition.keep ? {} : { keep: false }),
     fingerprint: '',
   };
 }

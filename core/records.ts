@@ -61,8 +61,22 @@ export interface RunRecord {
   readonly published: number;
   /** Lease under which the record was last written. */
   readonly epoch: number;
+  /** Patterns of the tasks that somebody has cancelled, as far as a dispatcher has taken them in. */
+  readonly cancelling?: readonly string[];
+  /** How many tasks of each function are cancelled; they are in no other count. */
+  readonly cancelled?: Readonly<Record<string, number>>;
+  /** How many intermediate results of each function are dropped and not needed; they are in no other count. */
+  readonly dropped?: Readonly<Record<string, number>>;
+  /** Results of each function that were invalidated after the run had ended; they are in no other count. */
+  readonly invalidated?: Readonly<Record<string, number>>;
   /** What keeps the run from moving, if anything does. */
   readonly note?: string;
+}
+
+/** Somebody wishes tasks of a run cancelled, with what depends on them. */
+export interface CancelTasksWish {
+  readonly format: number;
+  readonly patterns: readonly string[];
 }
 
 /** Somebody wishes a run cancelled. */

@@ -9,6 +9,9 @@
  *                 blocked       └─ (lost) ──┴──► failed
  *          (a dependency failed for good)
  *
+ * A task that somebody has cancelled, and what depends on it, is `cancelled` until it has a result from elsewhere. An
+ * intermediate result that is not to be kept makes its task `dropped` instead of idle once it is gone.
+ *
  * No transition is coded by itself. A fact changes; `settle` derives the state anew, and where that matters to
  * neighbours (finished or not, failed or blocked or not, demanded or not) it changes their counters and settles them.
  * So the order, repetition or loss of events can delay a state but never make it contradict the facts.
@@ -16,8 +19,8 @@
 import { longestPaths, row, TaskIndex, turnRound, type Rows } from './graph.ts';
 import type { RunId } from './identifiers.ts';
 import type { Plan } from './plan-format.ts';
-import { matchingTasks, parsePatterns } from './patterns.ts';
 import { ReadyTasks } from './ready-tasks.ts';
+import { wantedFacts } from './wanted-tasks.ts';
 
 /** The states, as numbers that fit a byte. */
 export const state = {
@@ -29,9 +32,11 @@ export const state = {
   finished: 5,
   failed: 6,
   blocked: 7,
+  cancelled: 8,
+  dropped: 9,
 } as const;
 /** How many states there are. */
-export const stateCount = 8;
+export const stateCount = 10;
 
 /** The facts, as bits. */
 export const fact = {
@@ -47,6 +52,10 @@ export const fact = {
   wanted: 16,
   /** A compound that is not expanded: what it is made of is not in the graph. */
   open: 32,
+  /** Somebody wishes no result of it, or of something that it depends on, for this run. */
+  cancelled: 64,
+  /** An intermediate result, which goes when nothing needs it any more. */
+  passing: 128,
 } as const;
 
 /** What is known of the failure record of a task. */
@@ -68,6 +77,8 @@ export interface RunProgress {
   readonly failFast: boolean;
   /** Nothing is published for it. */
   paused: boolean;
+  /** Patterns of the tasks that have been cancelled. */
+  cancelling: readonly string[];
   readonly index: TaskIndex;
   readonly dependents: Rows;
   readonly ready: ReadyTasks;
@@ -75,7 +86,7 @@ export interface RunProgress {
   readonly state: Uint8Array;
   /** Dependencies without a result. */
   readonly missing: Uint32Array;
-  /** Dependencies that failed or are blocked. */
+  /** Dependencies that failed, are blocked or cancelled. */
   readonly obstructed: Uint32Array;
   /** Dependents that are needed and have no result. */
   readonly demand: Uint32Array;
@@ -83,10 +94,14 @@ export interface RunProgress {
   readonly revision: Float64Array;
   readonly failures: Map<number, KnownFailure>;
   readonly delayed: Set<number>;
-  /** Tasks by function and state: `counts[function * 8 + state]`. */
+  /** Tasks by function and state: `counts[function * stateCount + state]`. */
   readonly counts: Int32Array;
   /** Tasks that left the state `queued` by a change elsewhere; the dispatcher empties it. */
   readonly unqueued: number[];
+  /** Intermediate results that nothing in this run needs any more; the dispatcher empties it. */
+  readonly unneeded: number[];
+  /** Of the results that were dropped, those that had been there before the run. */
+  readonly droppedCached: Set<number>;
   /** Of each wait of the plan, how many of its tasks were seen finished, in their order. */
   readonly waited: Uint32Array;
   /** It was told that planning can go on. */
@@ -152,10 +167,11 @@ export function* startRunInSteps(
   const progress: RunProgress = {
     ...{ id, plan, basis, failFast },
     paused: false,
+    cancelling: [],
     index,
     dependents,
     ready: new ReadyTasks(longest, graph.functions.length),
-    facts: wantedFacts(run),
+    facts: wantedFacts(run, dependents),
     state: new Uint8Array(graph.count),
     missing: new Uint32Array(graph.count),
     obstructed: new Uint32Array(graph.count),
@@ -165,6 +181,8 @@ export function* startRunInSteps(
     delayed: new Set(),
     counts: new Int32Array(graph.functions.length * stateCount),
     unqueued: [],
+    unneeded: [],
+    droppedCached: new Set(),
     waited: new Uint32Array(run.plan.waits.length),
     awake: false,
   };
@@ -181,19 +199,8 @@ export function* startRunInSteps(
   deriveAll(progress);
   yield;
   pushReady(progress);
+  for (let task = 0; task < graph.count; task++) noteUnneeded(progress, task);
   return progress;
-}
-
-function wantedFacts({ plan, targets }: RunStart): Uint8Array {
-  const facts = new Uint8Array(plan.graph.count);
-  if (targets === undefined) return facts.fill(fact.wanted);
-  for (const task of matchingTasks(plan.graph, parsePatterns(targets))) facts[task] = fact.wanted;
-  // What planning waits for may declare more of the targets.
-  for (const { tasks } of plan.waits) {
-    if (typeof tasks === 'number') facts.fill(fact.wanted, 0, tasks);
-    else for (const task of tasks) facts[task] = fact.wanted;
-  }
-  return facts;
 }
 
 /** Whether the fact holds. */
@@ -213,6 +220,7 @@ export function learnResult(run: RunProgress, known: KnownResult): void {
   run.revision[task] = revision;
   judgeFailure(run, task);
   settle(run, changeBit(run, task, fact.hasResult, present));
+  noteUnneeded(run, task);
 }
 
 /** Writes down what is known of a failure record and sets the facts that follow. */
@@ -240,22 +248,6 @@ export function isOvertaken(run: RunProgress, task: number): boolean {
   const kind = run.failures.get(task)?.kind ?? 'none';
   if (kind === 'none') return false;
   return holds(run, task, fact.hasResult) || standingFailure(run, task) === undefined;
-}
-
-/** Lets the retries go that are due at `now` (epoch ms). */
-export function wakeDelayed(run: RunProgress, now: number): void {
-  for (const task of run.delayed) {
-    if ((run.failures.get(task)?.dueAt ?? 0) > now) continue;
-    run.delayed.delete(task);
-    setFact(run, task, fact.delayed, false);
-  }
-}
-
-/** When the next retry is due, epoch ms; Infinity if none is. */
-export function nextDue(run: RunProgress): number {
-  let next = Infinity;
-  for (const task of run.delayed) next = Math.min(next, run.failures.get(task)?.dueAt ?? 0);
-  return next;
 }
 
 /** Number of tasks in a state. */
@@ -332,16 +324,29 @@ function changeDemand(run: RunProgress, task: number, pending: number[]): void {
     for (const dependency of row(run.plan.graph.dependencies, each)) {
       const before = demands(run, dependency);
       add(run.demand, dependency, change);
+      noteUnneeded(run, dependency);
       pending.push(dependency);
       if (before !== demands(run, dependency)) changed.push(dependency);
     }
   }
 }
 
+/** Whether a result may be dropped, as far as this run knows. */
+export function isUnneeded(run: RunProgress, task: number): boolean {
+  const bits = fact.passing | fact.hasResult;
+  return ((run.facts[task] ?? 0) & bits) === bits && run.demand[task] === 0;
+}
+
+function noteUnneeded(run: RunProgress, task: number): void {
+  if (isUnneeded(run, task)) run.unneeded.push(task);
+}
+
 function derive(run: RunProgress, task: number): number {
   const facts = run.facts[task] ?? 0;
   if (facts & fact.hasResult) return state.finished;
-  if (!demands(run, task)) return state.idle;
+  if (facts & fact.cancelled) return state.cancelled;
+  if (!demands(run, task))
+    return facts & fact.passing && (run.revision[task] ?? 0) > 0 ? state.dropped : state.idle;
   if (facts & fact.failed) return state.failed;
   if ((run.obstructed[task] ?? 0) > 0) return state.blocked;
   if ((run.missing[task] ?? 0) > 0 || facts & fact.open) return state.waiting;
@@ -352,12 +357,12 @@ function derive(run: RunProgress, task: number): number {
 /** A task is needed if it is wanted or something that needs it is; it demands its dependencies while it has no result. */
 function demands(run: RunProgress, task: number): boolean {
   const facts = run.facts[task] ?? 0;
-  if (facts & fact.hasResult) return false;
+  if (facts & (fact.hasResult | fact.cancelled)) return false;
   return (facts & fact.wanted) !== 0 || (run.demand[task] ?? 0) > 0;
 }
 
 function obstructs(each: number): boolean {
-  return each === state.failed || each === state.blocked;
+  return each === state.failed || each === state.blocked || each === state.cancelled;
 }
 
 /** Sets the facts that follow from the failure record of a task. */

@@ -7,7 +7,6 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { inspect } from 'node:util';
-import { parseDuration } from './duration.ts';
 import type { TaskContext } from './context.ts';
 import { JugqError } from './errors.ts';
 import { isFunctionName, type TaskId } from './identifiers.ts';
@@ -24,6 +23,9 @@ import {
   type PlaceOf,
   type StandInObject,
 } from './stand-in.ts';
+import { readOptions, type ReadOptions, type TaskOptions } from './task-options.ts';
+
+export type { TaskOptions } from './task-options.ts';
 
 declare const result: unique symbol;
 declare const part: unique symbol;
@@ -113,31 +115,16 @@ export interface TaskFunction<P extends readonly unknown[], R> extends Runs<(...
   (...args: Args<P>): Task<Awaited<R>>;
 }
 
-export interface TaskOptions {
-  /** How many times a failed attempt is tried again; default 0. */
-  readonly retries?: number;
-  /** Longest an attempt may take: milliseconds, or text such as `10m`; default: no limit. */
-  readonly timeout?: number | string;
-  /** The queue that workers take the tasks from; default `default`. */
-  readonly queue?: string;
-  /** Part of the identity of the tasks: another version is another task. */
-  readonly version?: number | string;
-}
-
 /** A function of the user's. */
 export type Source = (...args: never[]) => unknown;
 
 /** A task function as jugq sees it. */
-export interface Definition {
+export interface Definition extends ReadOptions {
   readonly name: string;
   /** What a worker calls. */
   readonly run: (...args: never[]) => unknown;
   /** What the user wrote; its text says which version of the code made a result. */
   readonly sources: readonly Source[];
-  readonly retries: number;
-  readonly timeoutMs: number | undefined;
-  readonly queue: string;
-  readonly version: number | string | undefined;
   /** Stack line of the call of `task()`. */
   readonly declaredAt: string;
 }
@@ -334,10 +321,7 @@ export function define(made: {
     name,
     run,
     sources,
-    retries: wholeNumber(name, 'retries', options.retries ?? 0),
-    timeoutMs: timeoutMs(name, options.timeout),
-    queue: queueName(name, options.queue ?? 'default'),
-    version: options.version,
+    ...readOptions(name, options),
     declaredAt,
   };
   definitions?.set(name, definition);
@@ -349,30 +333,6 @@ export function twoFunctions(name: string, one: string, other: string): JugqErro
   return new JugqError(
     'FUNCTION_CLASH',
     `two different functions are both named ${name}: ${one} and ${other}: rename one, or give it a name with task('other-name', …)`,
-  );
-}
-
-function wholeNumber(name: string, option: string, value: number): number {
-  if (Number.isInteger(value) && value >= 0) return value;
-  throw badOption(name, option, 'a whole number from 0', value);
-}
-
-function timeoutMs(name: string, timeout: number | string | undefined): number | undefined {
-  if (timeout === undefined) return undefined;
-  if (typeof timeout === 'string') return parseDuration(timeout);
-  if (Number.isFinite(timeout) && timeout > 0) return Math.ceil(timeout);
-  throw badOption(name, 'timeout', 'milliseconds above 0 or text such as "10m"', timeout);
-}
-
-function queueName(name: string, queue: string): string {
-  if (/^[A-Za-z0-9_-]{1,64}$/.test(queue)) return queue;
-  throw badOption(name, 'queue', '1 to 64 letters, digits, "_" or "-"', queue);
-}
-
-function badOption(name: string, option: string, expected: string, got: unknown): JugqError {
-  return new JugqError(
-    'USAGE',
-    `task ${name}: option ${option}: expected ${expected}, got ${inspect(got, { depth: 0 })}`,
   );
 }
 

@@ -76,6 +76,7 @@ const literalDefinition: Definition = {
   sources: [],
   retries: 0,
   timeoutMs: undefined,
+  keep: true,
   queue: 'default',
   version: undefined,
   declaredAt: 'literal()',

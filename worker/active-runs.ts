@@ -7,7 +7,14 @@ import { JugqError } from '../core/errors.ts';
 import { TaskIndex } from '../core/graph.ts';
 import type { RunId } from '../core/identifiers.ts';
 import { decodePlan } from '../core/plan-format.ts';
-import { decodeRecord, isOver, type CancelWish, type RunRecord } from '../core/records.ts';
+import { parsePatterns } from '../core/patterns.ts';
+import {
+  decodeRecord,
+  isOver,
+  type CancelTasksWish,
+  type CancelWish,
+  type RunRecord,
+} from '../core/records.ts';
 import { startRunInSteps, type RunProgress } from '../core/run-progress.ts';
 import { isUnreadable, resultEvent, type ReignContext } from './reign-context.ts';
 import { RunBook } from './run-book.ts';
@@ -19,6 +26,8 @@ export class ActiveRuns {
   readonly #books = new Map<RunId, RunBook>();
   readonly #cancelled = new Set<RunId>();
   readonly #paused = new Set<RunId>();
+  /** Patterns of tasks that somebody wishes cancelled. */
+  readonly #unwanted = new Map<RunId, readonly string[]>();
   /** For each plan that is being read: the results that came meanwhile. */
   readonly #loading = new Set<ResultEntry[]>();
   readonly #loads = new Set<Promise<void>>();
@@ -85,6 +94,11 @@ export class ActiveRuns {
       const { finish } = decodeRecord<CancelWish>(value, `the wish to cancel run ${id}`);
       this.#context.guard(this.#cancel(id, finish ? 'idle' : 'all'));
     }
+    if (wish === 'cancel-tasks' && value !== undefined) {
+      const what = `the wish to cancel tasks of run ${id}`;
+      this.#unwanted.set(id, decodeRecord<CancelTasksWish>(value, what).patterns);
+      this.#cancelTasks(id);
+    }
     if (wish !== 'pause') return;
     const paused = value !== undefined;
     if (paused) this.#paused.add(id);
@@ -108,6 +122,7 @@ export class ActiveRuns {
     book.pause(paused);
     if (paused) this.#context.tell({ kind: 'run-paused', run: id, paused });
     for (const entry of seen) this.#context.tell(resultEvent(entry));
+    this.#cancelTasks(id);
     book.dirty = true;
     const ms = Math.round(performance.now() - startedAt);
     this.#context.trace({ kind: 'run-loaded', run: id, tasks: run.plan.graph.count, ms });
@@ -138,6 +153,13 @@ export class ActiveRuns {
       if (book !== undefined) book.note = error.message;
       return undefined;
     }
+  }
+
+  /** Once the run is loaded: before, there is nothing to be cancelled. */
+  #cancelTasks(id: RunId): void {
+    const patterns = this.#unwanted.get(id);
+    if (patterns === undefined || this.#books.get(id)?.run === undefined) return;
+    this.#context.tell({ kind: 'tasks-cancelled', run: id, patterns: parsePatterns(patterns) });
   }
 
   /** Somebody wishes a run cancelled, whether or not it has been loaded, or ever got a plan. */

@@ -24,6 +24,8 @@ export interface Declarations {
   readonly graph: Graph;
   /** Compounds in it that are not expanded, by position. */
   readonly open: readonly number[];
+  /** See `Snapshot`. */
+  readonly kept: readonly number[];
   /** Texts of the user's functions behind each task function, as they stand in the bundle, by its name. */
   readonly sources: ReadonlyMap<string, readonly string[]>;
 }

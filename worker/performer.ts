@@ -9,6 +9,7 @@ import type { ActiveRuns } from './active-runs.ts';
 import { readMessages } from './queue-messages.ts';
 import { resultEvent, type ReignContext } from './reign-context.ts';
 import type { SeenFailures } from './seen-failures.ts';
+import { dropResults, type Drop } from './drop-results.ts';
 import { withdrawAll, type Withdrawal } from './withdraw.ts';
 
 const verifyAtOnce = 256;
@@ -18,6 +19,7 @@ export class Performer {
   readonly #runs: ActiveRuns;
   readonly #failures: SeenFailures;
   #publishing = 0;
+  readonly #drops = new Set<Promise<void>>();
 
   constructor(
     context: ReignContext,
@@ -38,6 +40,20 @@ export class Performer {
     for (const instruction of instructions) this.#perform(instruction);
     const withdrawals = instructions.filter((each) => each.kind === 'withdraw');
     if (withdrawals.length > 0) this.#context.guard(this.#withdraw(withdrawals));
+    const drops = instructions.filter((each) => each.kind === 'drop');
+    if (drops.length > 0) this.#drop(drops);
+  }
+
+  /** Resolves when the drops that were ordered have been done: nobody else knows of them. */
+  async dropped(): Promise<void> {
+    await Promise.allSettled(this.#drops);
+  }
+
+  #drop(drops: readonly Drop[]): void {
+    const done = dropResults(this.#context.project, drops, () => this.#context.isOver());
+    const owned = done.finally(() => this.#drops.delete(owned));
+    this.#drops.add(owned);
+    this.#context.guard(owned);
   }
 
   #perform(instruction: Instruction): void {
@@ -50,6 +66,7 @@ export class Performer {
           this.#context.project.failures.delete(instruction.id, instruction.revision),
         );
         return;
+      case 'drop':
       case 'withdraw':
         // All of a turn at once, see `perform`.
         return;
@@ -154,7 +171,7 @@ export class Performer {
     const book = this.#runs.book(run.id);
     const [wait] = run.plan.waits;
     if (book !== undefined && wait !== undefined)
-      book.note = `planning stopped at ${wait.place}: a task that it waits for has failed`;
+      book.note = `planning stopped at ${wait.place}: a task that it waits for ${outcome === 'cancelled' ? 'was cancelled' : 'has failed'}`;
     book?.end(outcome);
     this.#context.trace({ kind: 'run-over', run: run.id, state: outcome });
     this.#context.writeRecords();

@@ -61,6 +61,7 @@ export class PlanningSession implements Planner {
 
   async value(x: unknown, place: string): Promise<unknown> {
     const written = this.#recording.write([x]);
+    this.#recording.keep(written.dependencies);
     const ids = written.dependencies.map((each) => this.#recording.idAt(each));
     for (;;) {
       const inputs = ids.length === 0 ? [] : await this.#read(ids);
@@ -73,6 +74,7 @@ export class PlanningSession implements Planner {
 
   async barrier(place: string): Promise<void> {
     const { count } = this.#recording;
+    this.#recording.keep(count);
     if (count > 0) await this.#wait(place, count);
   }
 

@@ -11,7 +11,7 @@ import type { Lease } from '../broker/lease.ts';
 import type { ResultEntry } from '../broker/results.ts';
 import { apply, startDispatch, type DispatchEvent } from '../core/dispatch.ts';
 import { decodeRecord, isOver, type WorkerRecord } from '../core/records.ts';
-import { nextDue } from '../core/run-progress.ts';
+import { nextDue } from '../core/delayed-retries.ts';
 import { ActiveRuns } from './active-runs.ts';
 import type { DispatcherOptions } from './dispatcher.ts';
 import { Performer } from './performer.ts';
@@ -85,6 +85,7 @@ export class Reign {
 
   /** Resolves when what was decided has been done and written down. */
   async settle(): Promise<void> {
+    await this.#performer.dropped();
     await this.#options.project.publisher.drained();
     await this.#writeRecords();
   }

@@ -7,8 +7,8 @@ import {
   type RunRecord,
   type RunState,
 } from '../core/records.ts';
-import { countsByFunction, executedAndCached } from '../core/run-outlook.ts';
-import { type RunProgress } from '../core/run-progress.ts';
+import { countedApart, countsByFunction, executedAndCached } from '../core/run-outlook.ts';
+import { state as states, type RunProgress } from '../core/run-progress.ts';
 
 export class RunBook {
   record: RunRecord;
@@ -87,7 +87,7 @@ export class RunBook {
   }
 
   #compose(epoch: number): RunRecord {
-    const { note: _previous, awake: _before, ...record } = this.record;
+    const { note: _previous, awake: _before, dropped: _last, ...record } = this.record;
     const awake = this.#awake === record.step;
     const parked = awake || record.waits !== undefined;
     const state = this.#ended ?? (this.#paused ? 'paused' : parked ? 'parked' : 'running');
@@ -99,11 +99,28 @@ export class RunBook {
       published: this.published,
       ...(this.run === undefined
         ? {}
-        : { functions: countsByFunction(this.run), ...executedAndCached(this.run) }),
+        : {
+            functions: countsByFunction(this.run),
+            ...executedAndCached(this.run),
+            ...whatCountsApart(this.run),
+          }),
       ...(this.#ended === undefined ? {} : { endedAt: new Date().toISOString() }),
       ...(this.note === undefined ? {} : { note: this.note }),
     };
   }
+}
+
+function whatCountsApart(
+  run: RunProgress,
+): Pick<RunRecord, 'cancelling' | 'cancelled' | 'dropped'> {
+  const { cancelling } = run;
+  const dropped = countedApart(run, states.dropped);
+  return {
+    ...(cancelling.length === 0
+      ? {}
+      : { cancelling, cancelled: countedApart(run, states.cancelled) }),
+    ...(Object.keys(dropped).length === 0 ? {} : { dropped }),
+  };
 }
 
 /** Equal apart from the time of the end. */

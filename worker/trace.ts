@@ -22,7 +22,7 @@ export type TraceEvent =
   | { readonly kind: 'parcel-acked'; readonly tasks: number }
   | { readonly kind: 'task-started'; readonly task: TaskId }
   | { readonly kind: 'result-computed'; readonly task: TaskId }
-  | { readonly kind: 'result-stored'; readonly task: TaskId }
+  | { readonly kind: 'result-stored'; readonly task: TaskId; readonly ms: number }
   | {
       readonly kind: 'result-refused';
       readonly task: TaskId;

@@ -45,10 +45,23 @@ export function tell(text: string, mark: string): void {
 /** A text's lines, each marked; a text that does not end in a new line gets one. */
 export function markLines(text: string, mark: string): string {
   const body = text.endsWith('\n') ? text.slice(0, -1) : text;
+  const marked = process.env[outputVariable] === 'json' ? jsonLine : textLine;
   return body
     .split('\n')
-    .map((line) => `[${mark}] ${line}\n`)
+    .map((line) => marked(line, mark))
     .join('');
+}
+
+/** Reaches threads and child processes: how a worker with a JSON log wants the output of its tasks. */
+export const outputVariable = 'JUGQ_OUTPUT';
+
+function textLine(line: string, mark: string): string {
+  return `[${mark}] ${line}\n`;
+}
+
+function jsonLine(message: string, task: string): string {
+  const time = new Date().toISOString();
+  return `${JSON.stringify({ time, level: 'info', kind: 'output', task, message })}\n`;
 }
 
 const fullPipeWaitMs = 5;

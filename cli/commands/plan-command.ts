@@ -22,7 +22,7 @@ export class PlanCommand extends JugqCommand {
     description: 'stay, with progress, until the run is done',
   });
   dryRun = Option.Boolean('--dry-run', false, {
-    description: 'publish nothing; tell what would run and why',
+    description: 'publish nothing; tell what would run and why, and how long it would take',
   });
   keepFailed = Option.Boolean('--keep-failed', false, {
     description: 'do not try again what failed before',
@@ -40,7 +40,13 @@ export class PlanCommand extends JugqCommand {
 
   override execute(): Promise<number> {
     return this.withSession(async (session) => {
-      const { dryRun, planJugfile } = await import('../plan-jugfile.ts');
+      const { loadHooks } = await import('../hooks.ts');
+      const say = (line: string): void => {
+        this.say(line);
+      };
+      const hooks = await loadHooks(session.settings, { cwd: session.cwd, say });
+      const { dryRun } = await import('../dry-run.ts');
+      const { planJugfile } = await import('../plan-jugfile.ts');
       const request = {
         jugfile: this.jugfile,
         args: this.args,
@@ -49,11 +55,14 @@ export class PlanCommand extends JugqCommand {
         targets: this.targets,
         failFast: this.failFast,
         json: this.json,
+        hooks,
         context: this.context,
       };
-      return this.dryRun
+      const status = await (this.dryRun
         ? dryRun(session, request)
-        : planJugfile(session, request, { wait: this.wait });
+        : planJugfile(session, request, { wait: this.wait }));
+      await hooks.settle();
+      return status;
     });
   }
 }

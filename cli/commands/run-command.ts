@@ -23,6 +23,9 @@ export class RunCommand extends JugqCommand {
   threads = Option.String('-j,--threads', {
     description: 'how many tasks run at a time (default: one a core)',
   });
+  dryRun = Option.Boolean('--dry-run', false, {
+    description: 'run nothing; tell what would run and why, and how long it would take',
+  });
   keepFailed = Option.Boolean('--keep-failed', false, {
     description: 'do not try again what failed before',
   });
@@ -43,8 +46,14 @@ export class RunCommand extends JugqCommand {
 
   override execute(): Promise<number> {
     return this.withSession(async (session) => {
+      const { loadHooks } = await import('../hooks.ts');
+      const say = (line: string): void => {
+        this.say(line);
+      };
+      const hooks = await loadHooks(session.settings, { cwd: session.cwd, say });
+      const { dryRun } = await import('../dry-run.ts');
       const { runHere } = await import('../run-here.ts');
-      return runHere(session, {
+      const request = {
         jugfile: this.jugfile,
         args: this.args,
         keepFailed: this.keepFailed,
@@ -52,8 +61,12 @@ export class RunCommand extends JugqCommand {
         targets: this.targets,
         failFast: this.failFast,
         json: this.json,
+        hooks,
         context: this.context,
-      });
+      };
+      const status = await (this.dryRun ? dryRun(session, request) : runHere(session, request));
+      await hooks.settle();
+      return status;
     });
   }
 }

@@ -17,6 +17,10 @@ export class WorkerCommand extends JugqCommand {
         'For two queues, until nothing is left to do',
         '$0 worker --queue default,gpu --exit-when-done',
       ],
+      [
+        'As a daemon that is watched',
+        '$0 worker --log json --metrics-port 9464 --metrics-host 0.0.0.0',
+      ],
     ],
   });
 
@@ -36,6 +40,15 @@ export class WorkerCommand extends JugqCommand {
   stopFile = Option.String('--stop-file', {
     description: 'take no more tasks once this file exists',
   });
+  log = Option.String('--log', {
+    description: 'text (default), or json: a JSON object a line',
+  });
+  metricsPort = Option.String('--metrics-port', {
+    description: 'serve Prometheus metrics at /metrics and a check at /health on this port',
+  });
+  metricsHost = Option.String('--metrics-host', {
+    description: 'address for them (default: 127.0.0.1)',
+  });
   supervised = Option.Boolean('--supervised', false, { hidden: true });
 
   protected override moreFlags(): SettingFlags {
@@ -45,13 +58,29 @@ export class WorkerCommand extends JugqCommand {
       maxTasks: this.maxTasks,
       maxTime: this.maxTime,
       stopFile: this.stopFile,
+      log: this.log,
+      metricsPort: this.metricsPort,
+      metricsHost: this.metricsHost,
     };
   }
 
-  override execute(): Promise<number> {
+  override async execute(): Promise<number> {
+    const [{ jsonLog, textLog }, { outputVariable }, { settings }] = await Promise.all([
+      import('../daemon-log.ts'),
+      import('../../worker/user-output.ts'),
+      this.loadSettings(),
+    ]);
+    const { stderr } = this.context;
+    const print = (line: string): void => void stderr.write(`${line}\n`);
+    // What `run` reads from its worker is for people.
+    const isJson = settings.log === 'json' && !this.supervised;
+    const log = isJson ? jsonLog(print) : textLog(print);
+    if (isJson) process.env[outputVariable] = 'json';
+    this.say = log.say;
     return this.withSession(async (session) => {
       const { workHere } = await import('../work-here.ts');
       return workHere(session, {
+        log,
         exitWhenDone: this.exitWhenDone,
         supervised: this.supervised,
         context: this.context,

@@ -4,7 +4,9 @@ import test from 'ava';
 import { connectBroker } from '../../broker/connection.ts';
 import { listObjects } from '../../broker/object-list.ts';
 import { closeProject, openProject } from '../../broker/project.ts';
-import { parseProject } from '../../core/identifiers.ts';
+import { recordDifference } from '../../broker/differences.ts';
+import { scanHeads } from '../../broker/result-heads.ts';
+import { parseProject, type TaskId } from '../../core/identifiers.ts';
 import { encodeRecord, noCounts, recordFormat } from '../../core/records.ts';
 import { eventually } from '../kit/eventually.ts';
 import { executions, projectOn } from '../kit/jugfiles.ts';
@@ -70,7 +72,7 @@ test.serial(
     const { status, stdout } = await user.run('cleanup');
     t.is(status, 0);
     t.regex(stdout, /^big +1 +\d+ B$/m);
-    t.regex(stdout, /^removed 3 results, 1 plan, 1 bundle, 1 blob: 2\.\d MB freed$/m);
+    t.regex(stdout, /^removed 3 results, 1 plan, 1 bundle, 1 blob, 1 run record: 2\.\d MB freed$/m);
     const after = await user.json<Use>('du', '--json');
     t.like(after.functions, {
       one: { results: 2 },
@@ -199,3 +201,64 @@ async function open(name: string): ReturnType<typeof openProject> {
   );
   return openProject(connection, { project: parseProject(name), replicas: 1 });
 }
+
+test.serial(
+  'records of runs that have ended and are not kept go; a retried one shares its plan',
+  async (t) => {
+    await using user = await projectOn(server, 'keep-going');
+    await user.run('run', 'jugfile.ts');
+    await user.run('retry', '--all');
+    const worker = await user.run('worker', '--exit-when-done');
+    t.is(worker.status, 0, worker.stderr);
+    const runs = async (): Promise<string[]> => {
+      const status = await user.json<{ runs: { id: string }[] }>('status', '--all', '--json');
+      return status.runs.map(({ id }) => id);
+    };
+    const before = await runs();
+    t.is(before.length, 2);
+    t.like(await user.json('cleanup', '--dry-run', '--json'), { runs: 1, plans: 0, results: 0 });
+    t.is((await runs()).length, 2);
+    t.like(await user.json('cleanup', '--json', '--keep', before[0] ?? ''), { runs: 0 });
+    t.like(await user.json('cleanup', '--json'), { runs: 1, plans: 0, results: 0, failures: 0 });
+    t.deepEqual(await runs(), before.slice(1));
+    // The plan of both is still there.
+    t.is((await user.run('retry', '--all')).status, 0);
+    t.is((await user.run('worker', '--exit-when-done')).status, 0);
+  },
+);
+
+test.serial('cleanup: a word on a difference goes with the result that it is of', async (t) => {
+  await using user = await projectOn(server, 'parameters');
+  await user.run('run', 'jugfile.ts');
+  const project = await openProject(
+    await connectBroker(
+      {
+        servers: [server.url],
+        name: 'test',
+        login: { kind: 'none' },
+        origins: { servers: '', login: '' },
+      },
+      () => undefined,
+    ),
+    { project: parseProject(user.env['JUGQ_PROJECT'] ?? ''), replicas: 1 },
+  );
+  const ids: TaskId[] = [];
+  await scanHeads(project, ['square'], ({ id }) => ids.push(id));
+  const [gone, stays] = ids;
+  t.truthy(gone && stays);
+  for (const task of [gone, stays]) {
+    if (task === undefined) continue;
+    const stored = await project.results.read(task);
+    const digest = stored?.facts?.digest ?? '';
+    const other = { worker: 'b', digest: 'other' };
+    await recordDifference(project.failures, { task, stored: { worker: 'a', digest }, other });
+  }
+  await user.run('invalidate', gone ?? '');
+  await user.run('cleanup');
+  const left = (await project.failures.list('*.*.difference')).filter(({ value }) => value);
+  t.deepEqual(
+    left.map(({ key }) => key),
+    [`${stays ?? ''}.difference`],
+  );
+  await closeProject(project);
+});

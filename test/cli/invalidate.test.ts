@@ -124,3 +124,20 @@ test.serial(
     await worker.finished;
   },
 );
+
+test.serial(
+  'status after invalidate: what went is not counted as finished, and that is said',
+  async (t) => {
+    await using user = await projectOn(server, 'stages');
+    await user.run('run', 'jugfile.ts');
+    t.is((await user.run('status', '--exit-code')).status, 0);
+    await user.run('invalidate', '=sum2');
+    const after = await user.run('status', '--exit-code');
+    t.is(after.status, 1);
+    t.regex(after.stdout, /^sum2( +0)+$/m);
+    t.regex(after.stdout, /^double( +0){5} +8$/m);
+    t.regex(after.stdout, /invalidated after run \S+: 16 sum2: plan again to have them anew/);
+    await user.run('run', 'jugfile.ts');
+    t.is((await user.run('status', '--exit-code')).status, 0);
+  },
+);

@@ -224,3 +224,59 @@ test.serial(
     await worker.finished;
   },
 );
+
+test.serial(
+  'startWorker runs tasks here; du, export, cleanup and import as the commands do',
+  async (t) => {
+    await using user = await projectOn(server, 'parameters');
+    const seen = await program(
+      user,
+      `const jug = await connect();
+     const messages = [];
+     const worker = await jug.startWorker({ threads: 1, onMessage: (line) => messages.push(line) });
+     const end = await jug.wait(await jug.plan('jugfile.ts'));
+     const begun = await worker.stop();
+     const before = await jug.du();
+     const exported = await jug.export('all.jugq.gz');
+     const some = await jug.export('squares.jugq', { targets: ['=square'] });
+     await jug.invalidate('=square');
+     const wouldGo = await jug.cleanup({ dryRun: true });
+     const imported = await jug.import('all.jugq.gz');
+     const finished = await jug.check('jugfile.ts');
+     await jug.close();
+     console.log(JSON.stringify({
+       state: end.state, begun, messages, before: before.functions, exported, some, wouldGo,
+       imported, done: finished.done,
+     }));`,
+    );
+    t.like(seen, {
+      state: 'finished',
+      begun: 4,
+      messages: [],
+      exported: { results: 4, plans: 1, code: 1, runs: 1 },
+      some: { results: 3, plans: 0 },
+      wouldGo: { results: 0 },
+      imported: { results: 4, revived: 4, there: 0, plans: 0 },
+      done: true,
+    });
+    t.like((seen as { before: object }).before, { square: { results: 3 }, sum: { results: 1 } });
+  },
+);
+
+test.serial('cancelTasks: what is finished stays, and close ends a worker', async (t) => {
+  await using user = await projectOn(server, 'stages');
+  const seen = await program(
+    user,
+    `const jug = await connect();
+     const run = await jug.plan('jugfile.ts');
+     const cancelled = await jug.cancelTasks('=sum2');
+     await jug.startWorker({ threads: 1 });
+     const end = await jug.wait(run);
+     await jug.close();
+     console.log(JSON.stringify({ cancelled, end }));`,
+  );
+  t.like(seen, {
+    cancelled: { tasks: 16, functions: { sum2: 16 } },
+    end: { state: 'cancelled', executed: 16 },
+  });
+});

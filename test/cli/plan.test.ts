@@ -99,9 +99,14 @@ test.serial('--dry-run says what would run and why, and publishes nothing', asyn
   await using user = await projectOn(server, 'parameters');
   const { status, stdout, stderr } = await user.run('plan', '--dry-run', 'jugfile.ts');
   t.is(status, 0, stderr);
-  t.regex(stdout, /^function +tasks +there +would run\nsquare +3 +0 +3\nsum +1 +0 +1\n/);
+  t.regex(
+    stdout,
+    /^function +tasks +there +would run +arguments +takes\nsquare +3 +0 +3 +\d+ B *\nsum +1 +0 +1 +\d+ B *\n/,
+  );
   t.is(stdout.match(/^square\.[a-z2-7]{32}: no result yet$/gm)?.length, 3);
   t.regex(stdout, /^sum\.[a-z2-7]{32}: 3 of its dependencies will run first$/m);
+  // Nobody knows yet how long anything takes.
+  t.notRegex(stdout, /longest chain/);
   const status2 = await user.json<{ runs: unknown[] }>('status', '--json');
   t.deepEqual(status2.runs, []);
   const worker = await user.run('worker', '--exit-when-done');
@@ -130,6 +135,64 @@ test.serial('--dry-run --json: one document with every task and why', async (t) 
   t.is(answer.kind, 'dry-run');
   t.is(answer.tasks.length, 4);
 });
+
+interface DryRun {
+  readonly workMs: number;
+  readonly criticalMs: number;
+  readonly criticalPath: readonly { readonly function: string; readonly tasks: number }[];
+  readonly unknown: readonly string[];
+  readonly functions: Readonly<Record<string, { readonly run: number; readonly meanMs?: number }>>;
+  readonly workers: number;
+  readonly threads: number;
+  readonly expectedMs: number;
+}
+
+test.serial(
+  '--dry-run with durations known: the longest chain, and the time on who is there',
+  async (t) => {
+    await using user = await projectOn(server, 'parameters');
+    await user.write(
+      'slow.ts',
+      `import { setTimeout as delay } from 'node:timers/promises';
+     import { task } from 'jugq';
+     const nap = task(async function nap(x: number, before?: number): Promise<number> {
+       await delay(100);
+       return x;
+     });
+     const last = task(function last(x: number): number { return x; });
+     const count = Number(process.env['COUNT']);
+     const chain = nap(1, nap(2, nap(3)));
+     export const naps = Array.from({ length: count }, (_, x) => nap(10 + x));
+     export const end = count > 1 ? last(chain) : chain;`,
+    );
+    await user.startWith({ COUNT: '1' }, 'run', 'slow.ts').finished;
+    await user.run('invalidate', '=nap');
+    const worker = user.startWith({ COUNT: '' }, 'worker', '-j2');
+    await worker.printed(/worker \S+: 2 threads/);
+    const { stdout } = await user.startWith(
+      { COUNT: '9' },
+      ...['plan', '--dry-run', '--json', 'slow.ts'],
+    ).finished;
+    // What was invalidated has no duration any more.
+    t.deepEqual((JSON.parse(stdout) as DryRun).unknown, ['nap', 'last']);
+    await user.startWith({ COUNT: '1' }, 'run', 'slow.ts').finished;
+    const dry = await user.startWith({ COUNT: '9' }, ...['plan', '--dry-run', '--json', 'slow.ts'])
+      .finished;
+    const answer = JSON.parse(dry.stdout) as DryRun;
+    t.deepEqual(answer.unknown, ['last']);
+    t.is(answer.functions['nap']?.run, 8);
+    const mean = answer.functions['nap']?.meanMs ?? 0;
+    t.true(mean >= 99 && Math.abs(answer.workMs - 8 * mean) < 1);
+    t.deepEqual([answer.workers, answer.threads], [1, 2]);
+    t.is(answer.expectedMs, answer.workMs / 2);
+    const text = await user.startWith({ COUNT: '9' }, 'run', '--dry-run', 'slow.ts').finished;
+    t.regex(text.stdout, /all of it takes .* on one thread, the longest chain .*: nap\n/);
+    t.regex(text.stdout, /about .* on the 2 threads of 1 worker that are there/);
+    t.regex(text.stdout, /not counted, because nobody knows how long they take: last/);
+    worker.process.kill('SIGTERM');
+    await worker.finished;
+  },
+);
 
 test.serial('plan, mend, plan again before any worker starts: the new code runs', async (t) => {
   await using user = await projectOn(server, 'parameters');

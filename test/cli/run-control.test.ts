@@ -103,6 +103,41 @@ test.serial(
   },
 );
 
+test.serial(
+  'cancel PATTERN: what runs of it is ended, its dependents go, the rest runs',
+  async (t) => {
+    await using user = await projectOn(server, 'gated');
+    await user.write(
+      'both.ts',
+      (await readJugfile('gated')) +
+        `const other = task(function other(x: number): number { return x; });
+       const last = task(function last(x: number): number { return x; });
+       export const rest = last(other(1));`,
+    );
+    const { run } = await user.json<{ run: string }>('plan', '--json', 'both.ts');
+    const worker = user.start('worker', '-j2');
+    await eventually('two tasks to run', async () => (await executions(user)).length === 2);
+    const nothing = await user.run('cancel', 'treble');
+    t.is(nothing.status, 2);
+    t.regex(nothing.stderr, /no run and no task of run \S+ matches treble/);
+    const cancelled = await user.json('cancel', '--json', '/^gated/');
+    t.like(cancelled, { kind: 'cancelled', tasks: 5, functions: { gated: 4, sum: 1 } });
+    // The gate is shut: only if what ran was ended, is there a thread for the rest.
+    const waited = await user.run('wait', run);
+    t.is(waited.status, 1, waited.stderr);
+    t.regex(waited.stderr, /7 tasks: 2 executed, 0 were there, 5 cancelled/);
+    t.is(await user.json<number>('get', 'both.ts', 'rest'), 1);
+    const { stdout } = await user.run('status');
+    t.regex(stdout, /cancelled in run \S+: 4 gated, 1 sum: plan again/);
+    await user.write('open', '');
+    await user.run('plan', 'both.ts');
+    t.is((await user.run('wait')).status, 0);
+    t.is(await user.json<number>('get', 'both.ts', 'total'), 10);
+    worker.process.kill('SIGTERM');
+    await worker.finished;
+  },
+);
+
 test.serial('cancel: what another active run needs goes on', async (t) => {
   await using user = await projectOn(server, 'gated');
   const first = await user.json<{ run: string }>('plan', '--json', 'jugfile.ts');

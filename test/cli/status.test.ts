@@ -300,3 +300,27 @@ test('times: mean, nearest-rank 95th percentile and total', (t) => {
   const hundred = Array.from({ length: 100 }, (_, at) => 100 - at);
   t.deepEqual(timesOf(hundred), { results: 100, meanMs: 50.5, p95Ms: 95, totalMs: 5050 });
 });
+
+test.serial(
+  '--stale: a result that two active runs declare is counted once, by the newer code',
+  async (t) => {
+    await using user = await projectOn(server, 'nothing');
+    const text = (body: string): string =>
+      `import { task } from 'jugq';
+     const f = task(function f(x: number): number { return ${body}; });
+     const wait = task(function wait(x: number, queue: string): number { return x; }, { queue: 'nobody' });
+     export const all = [f(1), f(2), wait(1, '${body}')];`;
+    await user.write('one.ts', text('x'));
+    await user.run('plan', 'one.ts');
+    await user.run('worker', '--max-tasks', '2');
+    await user.write('one.ts', text('x + 1'));
+    await user.run('plan', 'one.ts');
+    await user.write('two.ts', text('x + 2'));
+    await user.run('plan', 'two.ts');
+    const status = await user.json<{ runs: unknown[]; totals: { stale: number } }>(
+      ...['status', '--stale', '--json'],
+    );
+    t.is(status.runs.length, 3);
+    t.is(status.totals.stale, 2);
+  },
+);

@@ -1,6 +1,7 @@
 import { fc, testProp } from '@fast-check/ava';
 import { apply, startDispatch, validate, type DispatchEvent } from '../../core/dispatch.ts';
 import type { TaskId } from '../../core/identifiers.ts';
+import { parsePatterns } from '../../core/patterns.ts';
 import { published } from './dispatch-desk.ts';
 import { idFor, planFor, runFor, type Sketch } from './small-plans.ts';
 
@@ -18,6 +19,7 @@ interface PlannedRun {
   readonly sketch: Sketch;
   readonly code: string;
   readonly failFast: boolean;
+  readonly passing: readonly string[];
   readonly targets: readonly string[] | undefined;
 }
 
@@ -48,12 +50,18 @@ const anyEvent: fc.Arbitrary<DispatchEvent | PlannedRun> = fc.oneof(
     sketch: fc.constantFrom(...sketches),
     code: fc.constantFrom('old', 'new'),
     failFast: fc.boolean(),
+    passing: fc.constantFrom([], ['f'], ['f', 'g']),
     targets: fc.constantFrom(undefined, undefined, ['f'], ['=g']),
   }),
   fc.record({
     kind: fc.constant('run-removed' as const),
     run: anyRun,
     recall: fc.constantFrom('idle' as const, 'all' as const),
+  }),
+  fc.record({
+    kind: fc.constant('tasks-cancelled' as const),
+    run: anyRun,
+    patterns: fc.constantFrom(['f'], ['=g'], [idFor('f b')]).map(parsePatterns),
   }),
   fc.record({ kind: fc.constant('run-paused' as const), run: anyRun, paused: fc.boolean() }),
   fc.record({
@@ -99,8 +107,8 @@ testProp(
       const active = new Set(state.runs.map((run) => run.id));
       const events = batch.flatMap((event): DispatchEvent[] => {
         if (event.kind !== 'planned') return [event];
-        const { number, sketch, code, failFast, targets } = event;
-        const run = runFor(number, planFor(sketch, { code }), {}, { failFast, targets });
+        const { number, sketch, code, failFast, passing, targets } = event;
+        const run = runFor(number, planFor(sketch, { code, passing }), {}, { failFast, targets });
         if (active.has(run.id)) return [];
         active.add(run.id);
         return [{ kind: 'run-added', run }];

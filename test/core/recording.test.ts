@@ -16,6 +16,7 @@ const wrap: Definition = {
   sources: [(x: unknown) => x],
   retries: 0,
   timeoutMs: undefined,
+  keep: true,
   queue: 'default',
   version: undefined,
   declaredAt: 'here',

@@ -1,16 +1,15 @@
 import { fc, testProp } from '@fast-check/ava';
 import test from 'ava';
 import { countsByFunction, executedAndCached, conclusion } from '../../core/run-outlook.ts';
+import { nextDue, wakeDelayed } from '../../core/delayed-retries.ts';
 import {
   countIn,
   fact,
   learnFailure,
   learnResult,
-  nextDue,
   setFact,
   startRun,
   state,
-  wakeDelayed,
   type KnownFailure,
   type RunProgress,
 } from '../../core/run-progress.ts';

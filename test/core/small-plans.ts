@@ -21,6 +21,10 @@ export interface PlanOptions {
   readonly retries?: number;
   /** Queues by function; default `default`. */
   readonly queues?: Readonly<Record<string, string>>;
+  /** Functions with `keep: false`. */
+  readonly passing?: readonly string[];
+  /** Tasks, by position, that planning has asked for. */
+  readonly kept?: readonly number[];
   /** Length of each task's arguments. */
   readonly argumentBytes?: number;
 }
@@ -52,7 +56,14 @@ export function planFor(sketch: Sketch, options: PlanOptions = {}): Plan {
     argumentStart: Uint32Array.from({ length: names.length + 1 }, (_, at) => at * size),
     argumentBytes: new Uint8Array(names.length * size),
   };
-  return { graph, code: options.code ?? 'code1', spilled: new Map(), open: [], waits: [] };
+  return {
+    graph,
+    code: options.code ?? 'code1',
+    spilled: new Map(),
+    open: [],
+    kept: options.kept ?? [],
+    waits: [],
+  };
 }
 
 /** So many tasks of one function, without dependencies. */
@@ -89,6 +100,7 @@ function hashFor(name: string): Uint8Array {
 }
 
 function functionFacts(name: string, options: PlanOptions): FunctionFacts {
-  const { retries = 0, queues = {}, code = 'code1' } = options;
-  return { name, retries, queue: queues[name] ?? 'default', fingerprint: code };
+  const { retries = 0, queues = {}, code = 'code1', passing = [] } = options;
+  const facts = { name, retries, queue: queues[name] ?? 'default', fingerprint: code };
+  return passing.includes(name) ? { ...facts, keep: false } : facts;
 }

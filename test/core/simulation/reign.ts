@@ -4,6 +4,7 @@
  * The queue is read, then the failures and the runs, and each run's results; what comes later arrives by following. An
  * answer that is lost makes all that doubtful, and asks for a new reign that reads everything again.
  */
+import { nextDue } from '../../../core/delayed-retries.ts';
 import {
   apply,
   startDispatch,
@@ -14,12 +15,7 @@ import {
 } from '../../../core/dispatch.ts';
 import { functionOf, idOf, TaskIndex } from '../../../core/graph.ts';
 import type { RunId, TaskId } from '../../../core/identifiers.ts';
-import {
-  nextDue,
-  startRun,
-  type KnownFailure,
-  type KnownResult,
-} from '../../../core/run-progress.ts';
+import { startRun, type KnownFailure, type KnownResult } from '../../../core/run-progress.ts';
 import type { SimulatedBucket, SimulatedEntry } from './bucket.ts';
 import { knownFailure, parcelOf, resultEvent } from './entries.ts';
 import type { Process, Steps } from './scheduler.ts';
@@ -267,6 +263,11 @@ export class Reign {
       case 'clear-failure': {
         const { id, revision } = instruction;
         yield* this.#world.send(() => this.#world.failures.put(id, undefined, revision));
+        return;
+      }
+      case 'drop': {
+        const { id, revision } = instruction;
+        yield* this.#world.send(() => this.#world.results.put(id, undefined, revision));
         return;
       }
       case 'withdraw':

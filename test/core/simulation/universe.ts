@@ -156,7 +156,7 @@ export function planOf(
     argumentStart: new Uint32Array(members.length + 1),
     argumentBytes: new Uint8Array(),
   };
-  return { graph, code: facts.code, spilled: new Map(), open: [], waits: [] };
+  return { graph, code: facts.code, spilled: new Map(), open: [], kept: [], waits: [] };
 }
 
 /**
