@@ -112,6 +112,23 @@ export const calls: Readonly<Record<string, Call>> = {
   'part of a result': {
     args: [new Stand({ kind: 'part', of: 'g.abcdefghijklmnopqrstuvwxyz234567', path: ['a', 0] })],
   },
+  'part of a result, by a result': {
+    args: [new Stand({ kind: 'part', of: 'g.abcdefghijklmnopqrstuvwxyz234567', path: [task] })],
+  },
+  'part of a result, by a function': {
+    args: [
+      new Stand({
+        kind: 'part',
+        of: 'g.abcdefghijklmnopqrstuvwxyz234567',
+        path: [-1, new Stand({ kind: 'function', name: 'g' })],
+      }),
+    ],
+  },
+  'value after tasks': {
+    args: [new Stand({ kind: 'after', value: 1, tasks: [task, task] })],
+  },
+  'value after no tasks': { args: [new Stand({ kind: 'after', value: 1, tasks: [] })] },
+  'just its value': { args: [new Stand({ kind: 'value', value: [1, task] })] },
   'file by content': { args: [new Stand({ kind: 'digest', tag: 'file', digest: 'abc' })] },
   'what must not count': { args: [new Stand({ kind: 'nothing' })] },
 };
@@ -189,6 +206,11 @@ export const hashes: Readonly<Record<string, string>> = {
   'id of the task': 'htgp2tiqhuv3rbhmi6egvpfploaqjbeu',
   'task function': 'whpmox7nhz72ze5cnviukkdagt3t5g2p',
   'part of a result': '7563x3rqmq3seterov6ek3sfnpwwilqt',
+  'part of a result, by a result': 'hveyef7uh3px6iwzevsf3nf6awv3btst',
+  'part of a result, by a function': 'vsmxcseribqigqrc7qcdom5g2btdrzx5',
+  'value after tasks': 'yzpq3qruuhftdcen557foymrghg3z44t',
+  'value after no tasks': 'c4gj7nfokrxdg743neo22vftxyo4oyeg',
+  'just its value': 'enofhwq7h64jtq4h4dhigg2xawhujrl2',
   'file by content': 'uf6fdu2dnq2srchzfqcj6drimc3pa4wz',
   'what must not count': 'sny52qbgi5skenavbz657ulq3wminmdr',
 };
