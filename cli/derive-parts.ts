@@ -6,7 +6,7 @@
 import { decodeValue, encodeArguments } from '../core/codec.ts';
 import { JugqError } from '../core/errors.ts';
 import { taskId, type TaskId } from '../core/identifiers.ts';
-import type { PartReference, Reference, StepReference } from '../core/references.ts';
+import type { PartReference, StepReference, ValueReference } from '../core/references.ts';
 import { literalName } from '../core/stages.ts';
 import { packTasks } from '../worker/task-protocol.ts';
 import type { Runner } from '../worker/task-runner.ts';
@@ -100,7 +100,7 @@ function movedStep(step: StepReference, move: MovePlace): StepReference {
   return typeof step === 'object' && 'by' in step ? { by: moved(step.by, move) } : step;
 }
 
-function moved(reference: Reference, move: MovePlace): Reference {
+function moved(reference: ValueReference, move: MovePlace): ValueReference {
   if (typeof reference === 'number') return move(reference);
   return typeof reference === 'string' ? reference : movedPart(reference, move);
 }

@@ -5,7 +5,7 @@ import { decodeArguments } from '../core/codec.ts';
 import { invariant } from '../core/errors.ts';
 import { argumentsOf, functionOf, idOf, row, type Graph } from '../core/graph.ts';
 import { splitTaskId } from '../core/identifiers.ts';
-import type { Reference, StepReference } from '../core/references.ts';
+import { isFile, isLazy, type Reference, type StepReference } from '../core/references.ts';
 import { fill, TaskPlace } from './find-result.ts';
 import type { DeclaredTask, FoundTask } from './find-task.ts';
 import { toJsonValue } from './json-value.ts';
@@ -124,6 +124,8 @@ export function decodeReferences(graph: Graph, task: number, bytes: Uint8Array):
       invariant(dependency !== undefined, 'a reference is to a dependency');
       return new TaskPlace(idOf(graph, dependency));
     }
+    if (isFile(reference)) return { file: reference.path, digest: reference.file };
+    if (isLazy(reference)) return { lazy: shown(reference.lazy) };
     return { part: [shown(reference.of), ...reference.steps.map(shownStep)] };
   };
   const shownStep = (step: StepReference): unknown => {

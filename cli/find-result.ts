@@ -5,7 +5,15 @@ import { decodeArguments, decodeValue } from '../core/codec.ts';
 import { JugqError } from '../core/errors.ts';
 import { idOf } from '../core/graph.ts';
 import { isTaskId, type TaskId } from '../core/identifiers.ts';
-import { functionsIn, placesIn, resolveReference, type PartReference } from '../core/references.ts';
+import {
+  functionsIn,
+  isFile,
+  isLazy,
+  placesIn,
+  resolveReference,
+  type PartReference,
+  type Reference,
+} from '../core/references.ts';
 import { resultStore } from '../worker/result-store.ts';
 import { deriveParts } from './derive-parts.ts';
 import { requireWhole, type LoadedJugfile } from './load-jugfile.ts';
@@ -63,12 +71,16 @@ export function exportOf(loaded: LoadedJugfile, name: string): unknown {
 /** An encoded export, with a place for each task in it. */
 export function decodeExport(loaded: LoadedJugfile, bytes: Uint8Array): unknown {
   const { graph, file } = loaded;
-  const [value] = decodeArguments(bytes, (reference) => {
+  const placeOf = (reference: Reference): unknown => {
     if (typeof reference === 'string') return reference;
+    if (isFile(reference)) return reference.path;
+    // Whoever looks at it wants what it leads to.
+    if (isLazy(reference)) return placeOf(reference.lazy);
     if (typeof reference === 'number') return new TaskPlace(idOf(graph, reference));
     const inputs = placesIn(reference).map((place) => [place, idOf(graph, place)] as const);
     return new PartPlace({ reference, inputs: new Map(inputs), file });
-  });
+  };
+  const [value] = decodeArguments(bytes, placeOf);
   return value;
 }
 

@@ -31,6 +31,7 @@ const statuses: Record<ErrorCode, number> = {
   ARGUMENT_NOT_HASHABLE: 2,
   VALUE_NOT_STORABLE: 2,
   PART_MISSING: 2,
+  FILE_NOT_FOUND: 2,
   TASK_USED_AS_VALUE: 2,
   TASK_OUTSIDE_PLAN: 2,
   UNKNOWN_EXPORT: 2,

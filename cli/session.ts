@@ -54,7 +54,7 @@ export async function openSession(
   const onNotice = (notice: Notice): void => {
     options.say(notice.message);
   };
-  const { connection, nats } =
+  const { connection, nats, shipsFiles } =
     settings.connection.servers.length > 0
       ? await connectNamed({ ...settings.connection, name }, onNotice)
       : await connectPrivate(name, options, onNotice);
@@ -66,7 +66,7 @@ export async function openSession(
     connection,
     serverName: nats.getServer(),
     childEnvironment: childEnvironment(settings),
-    store: resultStore(project, `planner-${hostname()}-${process.pid.toString()}`),
+    store: resultStore(project, `planner-${hostname()}-${process.pid.toString()}`, shipsFiles),
     restore: () => ensureTopology(project.manager, project.names, settings.replicas),
     startDispatcher: (trace) => startDispatcher(session, trace),
     close: () => closeProject(project),
@@ -77,13 +77,15 @@ export async function openSession(
 interface Connected {
   readonly connection: ConnectionSettings;
   readonly nats: Awaited<ReturnType<typeof connectBroker>>;
+  /** Workers of a server that listens to this machine alone have the files of this machine. */
+  readonly shipsFiles: boolean;
 }
 
 async function connectNamed(
   connection: ConnectionSettings,
   onNotice: (notice: Notice) => void,
 ): Promise<Connected> {
-  return { connection, nats: await connectBroker(connection, onNotice) };
+  return { connection, nats: await connectBroker(connection, onNotice), shipsFiles: true };
 }
 
 /** A private server may end in the moment in which we come: then another one is started. */
@@ -103,7 +105,8 @@ async function connectPrivate(
     };
     try {
       const connected = await connectNamed(connection, onNotice);
-      if (await stillThere(server)) return connected;
+      if (await stillThere(server))
+        return { ...connected, shipsFiles: !isLoopback(server.listenHost) };
       await connected.nats.close();
     } catch (error) {
       if (await stillThere(server)) throw error;
@@ -178,3 +181,7 @@ function startDispatcher(session: Session, trace: Trace): { stop(): Promise<void
 }
 
 const standByMs = 1000;
+
+function isLoopback(address: string): boolean {
+  return ['127.0.0.1', '::1', 'localhost'].includes(address);
+}

@@ -10,6 +10,7 @@ import { negativeZero, oneNaN, tagged, tags } from './codec-tags.ts';
 import { errorKinds, takeErrorApart, type ErrorKind } from './error-parts.ts';
 import { JugqError } from './errors.ts';
 import { hashKey } from './identity.ts';
+import { isLazy, type Reference } from './references.ts';
 import { Instead } from './stand-in.ts';
 import { isWellFormed } from './text.ts';
 import { typedArrayTags, type TypedArray } from './typed-arrays.ts';
@@ -116,9 +117,13 @@ function exactFunction(walk: Walk, value: object): unknown {
 }
 
 function exactReference(walk: Walk, reference: unknown): unknown {
-  if (reference instanceof Instead) return exact(walk, reference.value);
+  if (reference instanceof Instead) {
+    const written = exact(walk, reference.value);
+    return reference.waits ? tagged(tags.waiting, written) : written;
+  }
   if (typeof reference !== 'object') return tagged(tags.reference, reference);
-  return tagged(tags.reference, exact({ path: [], containers: [] }, reference));
+  const written = tagged(tags.reference, exact({ path: [], containers: [] }, reference));
+  return isLazy(reference as Reference) ? tagged(tags.waiting, written) : written;
 }
 
 function exactObject(walk: Walk, value: object): unknown {

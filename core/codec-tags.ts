@@ -7,7 +7,7 @@
  *
  * | tag | content | stands for |
  * | --- | --- | --- |
- * | 38610 | int, text or map | a reference inside arguments to a task, a function or a part of a task: `references.ts` |
+ * | 38610 | int, text or map | a reference inside arguments to a task, a part of one, a function or a file: `references.ts` |
  * | 38611 | byte string | a text that UTF-8 cannot hold or readers change (lone surrogate, byte order mark): UTF-16LE |
  * | 38612 | 259(map) | an object with a key that readers change (`__proto__`, or such a text) |
  * | 38613 | 259(map) | an object without prototype |
@@ -16,6 +16,7 @@
  * | 38616 | [text, map, map] | an Error: its class, its properties that are not enumerable, those that are |
  * | 38617 | byte string | an ArrayBuffer |
  * | 38618 | byte string | a DataView |
+ * | 38619 | any | that, in the arguments of a task that does not read the results of all its dependencies |
  *
  * A bigint of up to 64 bits is an integer of 8 bytes, and a number never is: that tells 5n from 5, while every reader
  * sees an integer. Numbers outside of 32 bits are floats.
@@ -40,6 +41,7 @@ export const tags = {
   error: 38616,
   arrayBuffer: 38617,
   dataView: 38618,
+  waiting: 38619,
 } as const;
 
 /** What stands in the encoder's input for a value that it would change. */
@@ -137,6 +139,7 @@ const decoders: readonly (readonly [number, (content: never) => unknown])[] = [
   [tags.error, toError],
   [tags.arrayBuffer, (bytes: Uint8Array) => toArrayBuffer(bytes)],
   [tags.dataView, (bytes: Uint8Array) => new DataView(toArrayBuffer(bytes))],
+  [tags.waiting, (value: unknown) => value],
 ];
 for (const [tag, decode] of decoders) addExtension({ tag, decode } as unknown as Extension);
 

@@ -9,9 +9,9 @@
  * array comes back over memory of its own, just as long as itself; an object that stood in several places, as several.
  */
 import { exact, exactAt, pathOf, type Refer, type Walk } from './codec-substitutes.ts';
-import { decodeExact, encodeExact } from './codec-tags.ts';
+import { decodeExact, encodeExact, tags } from './codec-tags.ts';
 import { JugqError } from './errors.ts';
-import { asReference, type Reference } from './references.ts';
+import { asReference, placesReadIn, type Reference } from './references.ts';
 
 export type { Refer } from './codec-substitutes.ts';
 
@@ -96,6 +96,20 @@ export function openArguments(bytes: Uint8Array): OpenArguments {
     },
   };
 }
+
+/**
+ * The places of the inputs that a task reads; undefined: all of them, as nearly every task does.
+ *
+ * @param bytes - its arguments
+ * @throws JugqError `VALUE_CORRUPT`, `FORMAT_UNKNOWN`
+ */
+export function placesRead(bytes: Uint8Array): ReadonlySet<number> | undefined {
+  const isMarked = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes(waitingMark);
+  return isMarked ? new Set(openArguments(bytes).references.flatMap(placesReadIn)) : undefined;
+}
+
+/** How the tag is written; what only looks like it costs a look, no more. */
+const waitingMark = Buffer.of(0xd9, tags.waiting >> 8, tags.waiting & 0xff);
 
 function encode(walk: Walk, substitute: () => unknown): Uint8Array {
   try {

@@ -18,6 +18,7 @@ export type ErrorCode =
   | 'VALUE_NOT_STORABLE'
   | 'VALUE_CORRUPT'
   | 'PART_MISSING'
+  | 'FILE_NOT_FOUND'
   | 'TASK_USED_AS_VALUE'
   | 'TASK_OUTSIDE_PLAN'
   | 'UNKNOWN_EXPORT'

@@ -7,12 +7,14 @@
 import { hashKey } from './canonical.ts';
 import { context } from './context.ts';
 import { isJugqError, JugqError } from './errors.ts';
+import { shell } from './external.ts';
+import { file, files } from './files.ts';
 import { map, mapReduce, reduce, starMap } from './map.ts';
 import { derive, pick, split } from './parts.ts';
 import type { TableEntry } from './plain-functions.ts';
 import { barrier, cached, compound, value } from './planning.ts';
 import { currentEvaluation, task } from './task.ts';
-import { after, literal, noHash } from './wrapped.ts';
+import { after, lazy, literal, noHash } from './wrapped.ts';
 
 export const jugfileApiSymbol = Symbol.for('jugq');
 
@@ -32,6 +34,10 @@ const api = {
   noHash,
   literal,
   after,
+  lazy,
+  file,
+  files,
+  shell,
   map,
   starMap,
   reduce,

@@ -10,13 +10,12 @@ import { JugqError } from './errors.ts';
 import { partList, type PartList } from './part-list.ts';
 import { ConstantHandle } from './parts.ts';
 import { namedFunction, type NamedFunction } from './plain-functions.ts';
+import { defineOwn } from './own-definitions.ts';
 import { stageRuns } from './stages.ts';
 import { isStandIn } from './stand-in.ts';
 import {
   callerLine,
-  currentEvaluation,
   declareCall,
-  define,
   type Arg,
   type Definition,
   type Known,
@@ -193,20 +192,14 @@ function stageOf(
   options: StageOptions,
 ): Definition {
   const name = [...functions.map((each) => each.name), stage].join('/');
-  const known = currentEvaluation.getStore()?.definitions.get(name);
-  const definition = define({
-    name,
-    run: stageRuns[stage],
-    sources: functions.map((each) => each.source),
-    options: { ...optionsOf(functions), ...options },
-  });
-  const differs = (['queue', 'retries', 'timeoutMs'] as const).find(
-    (each) => known !== undefined && known[each] !== definition[each],
-  );
-  if (differs === undefined) return definition;
-  throw new JugqError(
-    'USAGE',
-    `${name}: two calls have different options (${differs === 'timeoutMs' ? 'timeout' : differs}): ${String(known?.declaredAt)} and ${definition.declaredAt}: give both the same`,
+  return defineOwn(
+    {
+      name,
+      run: stageRuns[stage],
+      sources: functions.map((each) => each.source),
+      options: { ...optionsOf(functions), ...options },
+    },
+    'give both the same',
   );
 }
 

@@ -6,7 +6,14 @@ import { inspect } from 'node:util';
 import { JugqError } from './errors.ts';
 import type { Identity } from './identity.ts';
 import { namedFunction, type NamedFunction } from './plain-functions.ts';
-import { partAt, type PartReference, type Reference, type StepReference } from './references.ts';
+import {
+  isFile,
+  isLazy,
+  partAt,
+  type PartReference,
+  type StepReference,
+  type ValueReference,
+} from './references.ts';
 import {
   describe,
   identify,
@@ -45,6 +52,11 @@ export class PartHandle implements StandInObject {
   constructor(of: TaskHandle, steps: readonly PartStep[]) {
     this.#of = of;
     this.#steps = steps;
+  }
+
+  /** The task that it is a part of. */
+  static taskOf(part: PartHandle): TaskHandle {
+    return part.#of;
   }
 
   /** The part of this part. */
@@ -270,10 +282,11 @@ function referTo(step: PartStep, placeOf: PlaceOf): StepReference {
   return { by: keyReference(step.by, placeOf) };
 }
 
-function keyReference(key: StandInObject, placeOf: PlaceOf): Reference {
+function keyReference(key: StandInObject, placeOf: PlaceOf): ValueReference {
   const reference = key[refer](placeOf);
-  if (!(reference instanceof Instead)) return reference;
-  const { value } = reference;
-  if (isStandIn(value)) return keyReference(value, placeOf);
+  if (reference instanceof Instead) {
+    const { value } = reference;
+    if (isStandIn(value)) return keyReference(value, placeOf);
+  } else if (!isLazy(reference) && !isFile(reference)) return reference;
   throw new JugqError('USAGE', `pick(): a key that stands for a value: give the value itself`);
 }

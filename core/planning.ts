@@ -6,6 +6,7 @@
  * take a wait for an error.
  */
 import { JugqError } from './errors.ts';
+import type { FileFacts } from './files.ts';
 import { isFunctionName } from './identifiers.ts';
 import {
   callerLine,
@@ -36,6 +37,14 @@ export interface Planner {
   cached(call: CachedCall, compute: () => unknown): Promise<unknown>;
   /** The task that a compound is; `expand` gives what it is made of, and is called only if it has no result. */
   compound(definition: Definition, args: readonly unknown[], expand: () => unknown): unknown;
+  /**
+   * A file, to be read when its content counts.
+   *
+   * @param place - where in the jugfile it is named
+   */
+  fileAt(path: string, place: string): () => FileFacts;
+  /** The paths of the files that match a pattern, sorted. */
+  matches(pattern: string): string[];
 }
 
 /** A call whose result is kept like that of a task. */
@@ -139,7 +148,13 @@ function expandCall(
   return plannerFor('compound').compound(definition, args, expand);
 }
 
-function plannerFor(name: string): Planner {
+/**
+ * Who answers while a jugfile is evaluated.
+ *
+ * @param name - of the function that asks
+ * @throws JugqError `TASK_OUTSIDE_PLAN`
+ */
+export function plannerFor(name: string): Planner {
   const attempt = currentAttempt.getStore();
   if (attempt !== undefined) {
     throw new JugqError(

@@ -4,6 +4,7 @@
  * Guarantees: equal calls are one task; positions are topological; a call that cannot be hashed or stored leaves no
  * trace.
  */
+import { createHash } from 'node:crypto';
 import { toBase32 } from './base32.ts';
 import { hashTask, type Identify } from './canonical.ts';
 import { encodeArguments } from './codec.ts';
@@ -23,6 +24,7 @@ import {
   type Evaluation,
   type Recorder,
 } from './task.ts';
+import { literalDefinition } from './wrapped.ts';
 
 /** Values with references in them, as they travel. */
 export interface Written {
@@ -45,6 +47,8 @@ export interface Snapshot {
 }
 
 const noBytes = new Uint8Array();
+/** An argument larger than this is stored once if several tasks take it; one that is smaller travels with each. */
+const literalBytes = 64 * 1024;
 
 export class Recording implements Recorder, Evaluation {
   readonly definitions = new Map<string, Definition>();
@@ -60,6 +64,8 @@ export class Recording implements Recorder, Evaluation {
   readonly #argumentBytes = new GrowingBytes();
   /** Compounds by position: what they are made of, or undefined while that is not known or not needed. */
   readonly #compounds = new Map<number, Written | undefined>();
+  /** Digests of large arguments that a task takes. */
+  readonly #large = new Set<string>();
   readonly #progress: Int32Array;
   /** What planning has asked for: single tasks, and the first so many. */
   readonly #asked = new Set<number>();
@@ -85,8 +91,32 @@ export class Recording implements Recorder, Evaluation {
     const hash = this.#hash(definition, args);
     const known = this.#index.find(this.#hashes.numbers, toWords(hash));
     if (known !== -1) return new DeclaredTask(this, known);
-    const written = this.write(args);
+    const written = this.#writeCall(definition, args);
     return new DeclaredTask(this, this.#append(definition, hash, written));
+  }
+
+  /** That an argument is stored by itself changes no id: what counts of it is its value. */
+  #writeCall(definition: Definition, args: readonly unknown[]): Written {
+    const written = this.write(args);
+    if (written.bytes.length <= literalBytes || definition === literalDefinition) return written;
+    const shared = args.map((each) => this.#shared(each));
+    return shared.some((each, at) => each !== args[at]) ? this.write(shared) : written;
+  }
+
+  /** A large value with nothing in it that stands for something else: from the second time on the task of a literal. */
+  #shared(value: unknown): unknown {
+    const standIns: object[] = [];
+    const bytes = encodeArguments([value], (part) => {
+      const name = isStandIn(part) ? '' : definitionOf(part)?.name;
+      if (name !== undefined) standIns.push(part);
+      return name;
+    });
+    if (standIns.length > 0 || bytes.length <= literalBytes) return value;
+    const digest = createHash('sha256').update(bytes).digest('base64');
+    if (this.#large.has(digest))
+      return new TaskHandle(literalDefinition, this.declare(literalDefinition, [value]));
+    this.#large.add(digest);
+    return value;
   }
 
   /**

@@ -1,5 +1,5 @@
 /**
- * What stands in encoded arguments for a task, a part of one or a function, and how a value takes its place.
+ * What stands in encoded arguments for a task, a part of one, a function or a file, and how a value takes its place.
  *
  * The inputs of a task are numbered; references name them by these numbers, so that equal arguments are equal bytes
  * wherever their tasks stand in a graph.
@@ -8,8 +8,28 @@ import { inspect } from 'node:util';
 import { JugqError } from './errors.ts';
 import { renderPath } from './value-path.ts';
 
+/** What stands for a value, or for a way to one. */
+export type Reference = ValueReference | LazyReference | FileReference;
+
 /** A task (its place among the dependencies), a function (its name), or a part of a task. */
-export type Reference = number | string | PartReference;
+export type ValueReference = number | string | PartReference;
+
+/** A value that the task loads when it wants it; its result is not read before. */
+export interface LazyReference {
+  readonly lazy: number | PartReference;
+  /** Of the task whose result it is. */
+  readonly id: string;
+}
+
+/** A file by its content. */
+export interface FileReference {
+  /** SHA-256 of its content, hexadecimal. */
+  readonly file: string;
+  /** Where it was when it was planned, absolute. */
+  readonly path: string;
+  /** In bytes. */
+  readonly size: number;
+}
 
 /** A part of the result of a task: steps from the whole to the part. */
 export interface PartReference {
@@ -22,7 +42,7 @@ export type StepReference =
   | string
   | number
   /** The key is itself a result. */
-  | { readonly by: Reference }
+  | { readonly by: ValueReference }
   /** One item of an array that must have so many. */
   | { readonly item: number; readonly count: number }
   /** The function of this name makes the part. */
@@ -40,7 +60,7 @@ export interface References {
  *
  * @throws JugqError `PART_MISSING`; what `from` and the functions throw
  */
-export function resolveReference(reference: Reference, from: References): unknown {
+export function resolveReference(reference: ValueReference, from: References): unknown {
   if (typeof reference === 'number') return from.input(reference);
   if (typeof reference === 'string') return from.functionNamed(reference);
   const walked: (string | number)[] = [];
@@ -59,18 +79,27 @@ export function resolveReference(reference: Reference, from: References): unknow
 
 /** The places of all inputs that a reference needs. */
 export function placesIn(reference: Reference): number[] {
-  if (typeof reference === 'string') return [];
+  if (typeof reference === 'string' || isFile(reference)) return [];
   if (typeof reference === 'number') return [reference];
+  if (isLazy(reference)) return placesIn(reference.lazy);
   const keys = reference.steps.flatMap((step) =>
     typeof step === 'object' && 'by' in step ? placesIn(step.by) : [],
   );
   return [reference.of, ...keys];
 }
 
+/** The places of those inputs that must be there before the task begins. */
+export function placesReadIn(reference: Reference): number[] {
+  if (typeof reference !== 'object' || !isLazy(reference)) return placesIn(reference);
+  const { lazy } = reference;
+  return typeof lazy === 'number' ? [] : placesIn(lazy).slice(1);
+}
+
 /** The names of all functions that a reference needs. */
 export function functionsIn(reference: Reference): string[] {
-  if (typeof reference === 'number') return [];
+  if (typeof reference === 'number' || isFile(reference)) return [];
   if (typeof reference === 'string') return [reference];
+  if (isLazy(reference)) return functionsIn(reference.lazy);
   return reference.steps.flatMap((step) => {
     if (typeof step !== 'object') return [];
     if ('call' in step) return [step.call];
@@ -78,11 +107,24 @@ export function functionsIn(reference: Reference): string[] {
   });
 }
 
+/** Whether it stands for a way to a value. */
+export function isLazy(reference: Reference): reference is LazyReference {
+  return typeof reference === 'object' && 'lazy' in reference;
+}
+
+/** Whether it stands for a path to a file. */
+export function isFile(reference: Reference): reference is FileReference {
+  return typeof reference === 'object' && 'file' in reference;
+}
+
 /** Reads a reference out of decoded arguments. */
 export function asReference(content: unknown): Reference {
   if (typeof content === 'number' || typeof content === 'string') return content;
-  if (typeof content === 'object' && content !== null && 'of' in content && 'steps' in content)
-    return content as PartReference;
+  if (typeof content === 'object' && content !== null) {
+    if ('of' in content && 'steps' in content) return content as PartReference;
+    if ('lazy' in content && 'id' in content) return content as LazyReference;
+    if ('file' in content && 'path' in content) return content as FileReference;
+  }
   throw new JugqError(
     'FORMAT_UNKNOWN',
     'the arguments of a task refer to something that this version of jugq does not know: update the worker',

@@ -2,6 +2,7 @@
  * What the tasks run that jugq itself declares. Their functions' names end in the name of the stage, after those of the
  * user's functions: `square/map`. The user's functions come as arguments, so that a worker finds them as it finds any.
  */
+import { JugqError } from './errors.ts';
 import type { Source } from './task.ts';
 
 /** The function of the task that a literal is. */
@@ -19,6 +20,10 @@ export const stageRuns = {
   'map-reduce': async (mapper: Call, reducer: Call, items: readonly unknown[]) =>
     reduceInTurn(reducer, await inTurn(items, (item) => mapper(item))),
   [literalName]: (value: unknown) => value,
+  /** A worker does it itself: there are no programs in here. */
+  shell: (): never => {
+    throw new JugqError('BUG', 'a worker runs programs by itself');
+  },
 } satisfies Record<string, Source>;
 
 /** What a function runs that jugq itself has named; undefined for a user's. */

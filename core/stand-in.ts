@@ -32,9 +32,12 @@ export interface StandInObject {
 /** Says of an object in arguments that this value is to be written in its place. */
 export class Instead {
   readonly value: unknown;
+  /** The task has dependencies here that it waits for, and whose results it does not read. */
+  readonly waits: boolean;
 
-  constructor(value: unknown) {
+  constructor(value: unknown, waits = false) {
     this.value = value;
+    this.waits = waits;
   }
 }
 

@@ -338,7 +338,7 @@ export function twoFunctions(name: string, one: string, other: string): JugqErro
 
 /** These modules, and what the language itself calls in between. */
 const notTheUsers =
-  /\bcore[\\/](?:task|planning|plain-functions|parts|part-list|map|wrapped)\.[jt]s\b|\((?:<anonymous>|node:.*)\)$/;
+  /\bcore[\\/](?:task|planning|plain-functions|parts|part-list|map|wrapped|files|external|own-definitions)\.[jt]s\b|\((?:<anonymous>|node:.*)\)$/;
 
 /** The first line of the stack that is outside of these modules: where the user called `task()` and the like. */
 export function callerLine(): string {

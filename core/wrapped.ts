@@ -1,9 +1,11 @@
-/** Arguments with a say of their own in identity or order: `noHash`, `literal` and `after`. */
+/** Arguments with a say of their own in identity, order or reading: `noHash`, `literal`, `after` and `lazy`. */
 import { inspect } from 'node:util';
 import { JugqError } from './errors.ts';
 import { splitTaskId } from './identifiers.ts';
 import type { Identity } from './identity.ts';
 import type { PartList } from './part-list.ts';
+import { ConstantHandle, PartHandle } from './parts.ts';
+import type { LazyReference } from './references.ts';
 import { literalName, stageRuns } from './stages.ts';
 import {
   describe,
@@ -70,7 +72,34 @@ export function after(x: unknown, ...tasks: readonly unknown[]): unknown {
   return new LateHandle(x, tasks.flatMap(standInsIn));
 }
 
-const literalDefinition: Definition = {
+/** What a task gets for `lazy(x)`. */
+export interface Lazy<T> {
+  /** Id of the task whose result it is, or a part of it. */
+  readonly id: string;
+  /** Reads the value: anew and as a copy of its own each time, so that it need not stay in memory. */
+  load(): Promise<T>;
+}
+
+/**
+ * A result that the task loads when it wants it, and as often: for many or large ones, of which few are to be in memory
+ * at a time. The task waits for it like for any other.
+ *
+ * @throws JugqError `USAGE` for anything but a task or a part of one
+ */
+export function lazy<T>(from: Part<T>): StandIn<Lazy<T>>;
+/** As seen from within. */
+export function lazy(from: unknown): unknown {
+  if (from instanceof TaskHandle || from instanceof PartHandle) return new LazyHandle(from);
+  const got =
+    from instanceof ConstantHandle ? 'what is known already' : inspect(from, { depth: 0 });
+  throw new JugqError(
+    'USAGE',
+    `lazy(): expected a task or a part of one, got ${got}: ${callerLine()}: pass the value itself`,
+  );
+}
+
+/** The function of the tasks that literals are. */
+export const literalDefinition: Definition = {
   name: literalName,
   run: stageRuns[literalName],
   sources: [],
@@ -140,7 +169,7 @@ class LateHandle implements StandInObject {
 
   [refer](placeOf: PlaceOf): Instead {
     for (const each of this.#tasks) visitTasks(each, placeOf);
-    return new Instead(this.#value);
+    return new Instead(this.#value, true);
   }
 
   [describe](): string {
@@ -149,8 +178,35 @@ class LateHandle implements StandInObject {
 }
 refuseUse(LateHandle.prototype);
 
+class LazyHandle implements StandInObject {
+  readonly #of: TaskHandle | PartHandle;
+
+  constructor(of: TaskHandle | PartHandle) {
+    this.#of = of;
+  }
+
+  /** A part by a key that no other part has. */
+  [identify](idOf: IdOf): Identity {
+    const whole = this.#of[identify](idOf);
+    const of = whole.kind === 'task' ? whole.id : whole.kind === 'part' ? whole.of : '';
+    return { kind: 'part', of, path: [...(whole.kind === 'part' ? whole.path : []), ['lazy']] };
+  }
+
+  [refer](placeOf: PlaceOf): LazyReference {
+    const lazy = this.#of[refer](placeOf);
+    const task = this.#of instanceof PartHandle ? PartHandle.taskOf(this.#of) : this.#of;
+    // Nobody reads it where the task is only looked for.
+    return { lazy, id: task.undeclared === undefined ? task.id : '' };
+  }
+
+  [describe](): string {
+    return 'a lazy() result';
+  }
+}
+refuseUse(LazyHandle.prototype);
+
 function standInsIn(x: unknown): StandInObject[] {
-  if (x instanceof UncountedHandle) {
+  if (x instanceof UncountedHandle || x instanceof LazyHandle) {
     throw new JugqError(
       'USAGE',
       `after(): expected tasks to wait for, got ${x[describe]()}: ${callerLine()}: give the task itself`,

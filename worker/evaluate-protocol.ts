@@ -10,6 +10,8 @@ export interface EvaluateRequest {
   /** Directory of the jugfile, for the paths in stacks. */
   readonly directory: string;
   readonly args: readonly string[];
+  /** Whether the content of files is to be kept for workers that do not have them. */
+  readonly shipsFiles: boolean;
   /** One number, kept at the count of declared tasks. */
   readonly progress: SharedArrayBuffer;
 }

@@ -38,6 +38,7 @@ const recording = new Recording(new Int32Array(request.progress));
 const planner = new PlanningSession({
   recording,
   port,
+  shipsFiles: request.shipsFiles,
   onParked: (snapshot, waits) => {
     send({ kind: 'parked', ...declarations(snapshot), waits });
   },

@@ -32,6 +32,8 @@ export type EvaluationStep =
 /** Where an evaluation learns what is there, and keeps what the jugfile computes itself. */
 export interface ResultStore {
   readonly read: ReadResults;
+  /** Workers may be where the files of the jugfile are not. */
+  readonly shipsFiles: boolean;
   /** Which of these have a result. */
   present(ids: readonly TaskId[]): Promise<boolean[]>;
   /** By position, for each task of a graph: whether it has a result. */
@@ -69,9 +71,10 @@ export class Evaluation {
 
   constructor(options: EvaluateOptions) {
     this.#options = options;
-    const { file, directory, args, signal } = options;
+    const { file, directory, args, signal, store } = options;
     const progress = new SharedArrayBuffer(4);
-    const request: EvaluateRequest = { file, directory, args, progress };
+    const { shipsFiles } = store;
+    const request: EvaluateRequest = { file, directory, args, shipsFiles, progress };
     this.#thread = new Worker(threadFile('evaluate-thread'), { workerData: request });
     this.#timer = setInterval(() => {
       if (this.#parked === undefined) options.onProgress(new Int32Array(progress)[0] ?? 0);

@@ -8,6 +8,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { decodeValue } from '../core/codec.ts';
+import type { FileFacts } from '../core/files.ts';
 import type { TaskId } from '../core/identifiers.ts';
 import type { CachedCall, Planner } from '../core/planning.ts';
 import { functionNamed, PlainFunctions } from '../core/plain-functions.ts';
@@ -21,6 +22,7 @@ import {
   type Source,
 } from '../core/task.ts';
 import { readBack } from './read-back.ts';
+import { matchingFiles, SourceFiles } from './source-files.ts';
 import type { ReadResults } from './thread-link.ts';
 
 export class BundleImport implements Planner {
@@ -30,6 +32,7 @@ export class BundleImport implements Planner {
   readonly #imported: Promise<void>;
   /** Made when the first value is asked for. */
   #recording: Recording | undefined;
+  readonly #files = new SourceFiles();
   #reading = 0;
   #stuck: (() => void)[] = [];
   #tellStuck: () => void = () => undefined;
@@ -93,6 +96,15 @@ export class BundleImport implements Planner {
 
   compound(definition: Definition, args: readonly unknown[]): TaskHandle {
     return new TaskHandle(definition, undefined, args);
+  }
+
+  /** Read only if a value depends on it. */
+  fileAt(path: string, place: string): () => FileFacts {
+    return () => this.#files.read(path, place);
+  }
+
+  matches(pattern: string): string[] {
+    return matchingFiles(pattern);
   }
 
   /** The results, as soon as they are all there. */

@@ -6,6 +6,7 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import { decodeValue, encodeValue } from '../core/codec.ts';
+import { contentId, type FileFacts } from '../core/files.ts';
 import type { TaskId } from '../core/identifiers.ts';
 import type { CachedCall, Planner } from '../core/planning.ts';
 import type { PlanWait } from '../core/plan-format.ts';
@@ -13,6 +14,7 @@ import type { Recording, Snapshot } from '../core/recording.ts';
 import { currentEvaluation, TaskHandle, type Definition } from '../core/task.ts';
 import type { EvaluateAnswer, EvaluateReply } from './evaluate-protocol.ts';
 import { readBack } from './read-back.ts';
+import { matchingFiles, SourceFiles } from './source-files.ts';
 
 /** A wait that could not be met when it was looked at. */
 interface Stuck {
@@ -24,6 +26,8 @@ interface Stuck {
 
 /** User code that keeps the thread alive (a timer, a socket) is given so long to go on by itself. */
 const quietMs = 500;
+/** As for results: what is larger must lie where workers see it. */
+const shippedBytesMax = 2 ** 30;
 
 export class PlanningSession implements Planner {
   readonly #recording: Recording;
@@ -33,6 +37,10 @@ export class PlanningSession implements Planner {
   readonly #questions = new Map<number, (answer: EvaluateAnswer) => void>();
   readonly #cached = new Map<TaskId, Promise<Uint8Array>>();
   readonly #bodies = new Set<Promise<void>>();
+  readonly #files = new SourceFiles();
+  readonly #shipsFiles: boolean;
+  readonly #shipped = new Map<TaskId, Promise<void>>();
+  #lastShipped = Promise.resolve();
   #looks: { readonly id: TaskId; readonly tell: (present: boolean) => void }[] = [];
   #stuck: readonly Stuck[] = [];
   #isParked = false;
@@ -41,12 +49,15 @@ export class PlanningSession implements Planner {
   constructor(options: {
     readonly recording: Recording;
     readonly port: MessagePort;
+    /** Workers may be where the files are not. */
+    readonly shipsFiles: boolean;
     readonly onParked: (snapshot: Snapshot, waits: readonly PlanWait[]) => void;
     /** An error of the user's that no promise of the jugfile's carries. */
     readonly onError: (error: unknown) => void;
   }) {
     this.#recording = options.recording;
     this.#port = options.port;
+    this.#shipsFiles = options.shipsFiles;
     this.#onParked = options.onParked;
     this.#onError = options.onError;
     this.#port.on('message', (answer: EvaluateAnswer) => {
@@ -96,7 +107,22 @@ export class PlanningSession implements Planner {
     return handle;
   }
 
-  /** Resolves when all compounds are expanded that need to be. */
+  fileAt(path: string, place: string): () => FileFacts {
+    const facts = this.#files.read(path, place);
+    const id = contentId(facts.digest);
+    if (this.#shipsFiles && facts.size <= shippedBytesMax && !this.#shipped.has(id)) {
+      const shipped = this.#ship(id, facts);
+      this.#shipped.set(id, shipped);
+      this.#own(shipped);
+    }
+    return () => facts;
+  }
+
+  matches(pattern: string): string[] {
+    return matchingFiles(pattern);
+  }
+
+  /** Resolves when all compounds are expanded that need to be, and all files are stored. */
   async expanded(): Promise<void> {
     while (this.#bodies.size > 0) await Promise.all(this.#bodies);
   }
@@ -117,6 +143,19 @@ export class PlanningSession implements Planner {
     const bytes = encodeValue(await compute());
     const answer = await this.#ask((question) => ({ kind: 'keep', question, id, bytes }));
     return (answer.kind === 'values' ? answer.values[0] : undefined) ?? bytes;
+  }
+
+  /** One content at a time is in memory. */
+  async #ship(id: TaskId, facts: FileFacts): Promise<void> {
+    if (await this.#look(id)) return;
+    this.#lastShipped = this.#lastShipped.then(async () => {
+      const content = this.#files.contentOf(facts);
+      // Its task will say so, if it runs at all: who changes files while planning knows what for.
+      if (content === undefined) return;
+      const bytes = encodeValue(content);
+      await this.#ask((question) => ({ kind: 'keep', question, id, bytes }));
+    });
+    await this.#lastShipped;
   }
 
   async #read(ids: readonly TaskId[]): Promise<readonly (Uint8Array | undefined)[]> {

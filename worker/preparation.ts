@@ -2,6 +2,7 @@
  * Makes the tasks of a parcel ready for a thread: looks whether their results are there already, and gathers inputs,
  * arguments and code.
  */
+import { placesRead } from '../core/codec.ts';
 import { isJugqError, JugqError } from '../core/errors.ts';
 import type { TaskId } from '../core/identifiers.ts';
 import type { BlobReference, ParcelTask } from '../core/parcel.ts';
@@ -12,6 +13,12 @@ import type { Work } from './schedule.ts';
 import { dropFailure } from './store-outcome.ts';
 import { publishSingly, strike } from './suspects.ts';
 import { failTask, handBackLater, type WorkerContext } from './worker-context.ts';
+
+/**
+ * An input that the task only waits for. That it was finished is enough: if it is invalidated since, so is the task, and
+ * what it gives is refused.
+ */
+const unread = Promise.resolve<Input>({ kind: 'there', bytes: new Uint8Array() });
 
 /** Where work goes that is ready for a thread. */
 export interface Ready {
@@ -132,7 +139,14 @@ export class Preparation {
   }
 
   async #readInputs(task: ParcelTask): Promise<Input[]> {
-    return Promise.all(task.inputs.map((each) => this.#context.inputs.read(each, task.expects)));
+    const { inputs, arguments: args, expects } = task;
+    // Large arguments are read later: their task gets all inputs, which costs no more than time.
+    const read = inputs.length > 0 && args instanceof Uint8Array ? placesRead(args) : undefined;
+    return Promise.all(
+      inputs.map((each, place) =>
+        read === undefined || read.has(place) ? this.#context.inputs.read(each, expects) : unread,
+      ),
+    );
   }
 
   /**

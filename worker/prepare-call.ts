@@ -1,34 +1,54 @@
 /** From a task's arguments, as they travel, to the call of its function. */
 import { openArguments } from '../core/codec.ts';
 import { JugqError } from '../core/errors.ts';
-import { functionsIn, resolveReference } from '../core/references.ts';
-import { literalName, stageRunOf } from '../core/stages.ts';
+import {
+  functionsIn,
+  isFile,
+  isLazy,
+  resolveReference,
+  type FileReference,
+} from '../core/references.ts';
+import { literalName, stageRunOf, stageRuns } from '../core/stages.ts';
 import type { Source } from '../core/task.ts';
+import { runProgram } from './external-program.ts';
 import type { BundleImport } from './importing.ts';
+import { lazyResult } from './lazy-result.ts';
 import { decodedOnce } from './read-back.ts';
 import type { RunnableTask } from './task-protocol.ts';
+import type { ReadResults } from './thread-link.ts';
 
 /** A task's arguments, as far as they are known without its inputs. */
 export interface OpenCall {
   /** The function that it calls, and those that derive parts for it: user code as well. */
   readonly functions: readonly string[];
-  /** The call with all values in it, by these functions; throws what they throw. */
-  readonly call: (found: ReadonlyMap<string, Source>) => unknown;
+  /** The files whose paths it takes. */
+  readonly files: readonly FileReference[];
+  /** The call with all values in it, by these functions and paths; throws what the functions throw. */
+  readonly call: (found: ReadonlyMap<string, Source>, paths: FilePaths) => unknown;
 }
+
+/** Where on this machine the files are. */
+export type FilePaths = ReadonlyMap<FileReference, string>;
 
 /**
  * Reads what a task calls with what.
  *
+ * @param read - for results that the task loads itself
  * @throws JugqError `VALUE_CORRUPT`
  */
-export function openCall(task: RunnableTask, functionName: string): OpenCall {
+export function openCall(task: RunnableTask, functionName: string, read: ReadResults): OpenCall {
   const { references, fill } = openArguments(task.arguments);
   return {
     functions: [functionName, ...references.flatMap(functionsIn)],
-    call: (found) => {
+    files: references.filter(isFile),
+    call: (found, paths) => {
       const functionNamed = (name: string): Source => found.get(name) ?? never(name);
       const from = { input: decodedOnce(task.inputs), functionNamed };
-      const args = fill(references.map((each) => resolveReference(each, from)));
+      const values = references.map((each) => {
+        if (isFile(each)) return paths.get(each);
+        return isLazy(each) ? lazyResult(each, from, read) : resolveReference(each, from);
+      });
+      const args = fill(values);
       return functionNamed(functionName)(...(args as never[]));
     },
   };
@@ -42,6 +62,7 @@ export function openCall(task: RunnableTask, functionName: string): OpenCall {
 export async function functionOf(bundle: BundleImport, name: string): Promise<Source> {
   const own = name === literalName ? stageRunOf(name) : undefined;
   const found = own ?? (await bundle.find(name)) ?? stageRunOf(name);
+  if (found === stageRuns.shell) return runProgram;
   if (found !== undefined) return found;
   throw new JugqError(
     'FUNCTION_MISSING',

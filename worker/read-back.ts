@@ -2,7 +2,7 @@
 import { decodeArguments, decodeValue } from '../core/codec.ts';
 import { JugqError } from '../core/errors.ts';
 import { functionNamed } from '../core/plain-functions.ts';
-import { resolveReference, type References } from '../core/references.ts';
+import { isFile, isLazy, resolveReference, type References } from '../core/references.ts';
 import type { Evaluation, Source } from '../core/task.ts';
 
 /**
@@ -23,10 +23,13 @@ export function readBack(
     functionNamed: (name) => functionIn(evaluation, name),
   };
   const [value] = decodeArguments(bytes, (reference) => {
-    if (typeof reference !== 'string') return resolveReference(reference, from);
+    if (typeof reference !== 'string' && isFile(reference)) return reference.path;
+    if (typeof reference !== 'string' && !isLazy(reference))
+      return resolveReference(reference, from);
+    const what = typeof reference === 'string' ? `${reference} is a function` : 'it is lazy()';
     throw new JugqError(
       'USAGE',
-      `value(): ${reference} is a function, which has no value: pass tasks, or a structure of them`,
+      `value(): ${what}, which has no value: pass tasks, or a structure of them`,
     );
   });
   return value;

@@ -14,10 +14,16 @@ const readAtOnce = 256;
  * The results of a project, for an evaluation.
  *
  * @param planner - unique name, without spaces: kept with what the jugfile computes itself
+ * @param shipsFiles - see `ResultStore`
  */
-export function resultStore(project: OpenProject, planner: string): ResultStore {
+export function resultStore(
+  project: OpenProject,
+  planner: string,
+  shipsFiles = false,
+): ResultStore {
   const { results } = project;
   return {
+    shipsFiles,
     read: (ids) =>
       eachOf(ids, async (id) => {
         const stored = await results.read(id);
@@ -35,6 +41,7 @@ export function resultStore(project: OpenProject, planner: string): ResultStore 
 
 /** A result store for those who only want to know what a jugfile declares before it needs any value. */
 export const noResults: ResultStore = {
+  shipsFiles: false,
   read: (ids) => Promise.resolve(ids.map(() => undefined)),
   present: (ids) => Promise.resolve(ids.map(() => false)),
   presentIn: () => Promise.resolve(() => false),

@@ -1,15 +1,18 @@
 /** Runs the user's functions, in whatever thread or process this module is loaded into: one batch at a time. */
 import { hash } from 'node:crypto';
+import { dirname } from 'node:path';
 import { encodeValue } from '../core/codec.ts';
 import { invariant, isJugqError, JugqError } from '../core/errors.ts';
 import { installJugfileApi } from '../core/jugfile-api.ts';
 import type { TaskError } from '../core/records.ts';
+import type { FileReference } from '../core/references.ts';
 import { formatUserError } from '../core/stack.ts';
 import { currentEvaluation, type Source } from '../core/task.ts';
 import { Attempt, attemptNow, blameAttempts, keepBlaming, shortId } from './attempt.ts';
 import { BundleImport } from './importing.ts';
 import { Intrinsics } from './intrinsics.ts';
-import { functionOf, openCall, type OpenCall } from './prepare-call.ts';
+import { localPath } from './local-files.ts';
+import { functionOf, openCall, type FilePaths, type OpenCall } from './prepare-call.ts';
 import {
   packOutcomes,
   unpackTasks,
@@ -74,10 +77,10 @@ function runTask(batch: Batch, task: RunnableTask): Outcome | Promise<Outcome> {
   const { functionName } = batch;
   const attempt = new Attempt(task, linked());
   try {
-    const open = openCall(task, functionName);
+    const open = openCall(task, functionName, linked().read);
     const bundle = openBundle(batch.file);
-    if (open.functions.every((name) => bundle.functions.has(name))) {
-      return carryOut(attempt, functionName, open, bundle);
+    if (open.files.length === 0 && open.functions.every((name) => bundle.functions.has(name))) {
+      return carryOut(attempt, functionName, open, { bundle, paths: noPaths });
     }
     return findAndCarryOut(attempt, functionName, open, bundle);
   } catch (error) {
@@ -91,23 +94,28 @@ async function findAndCarryOut(
   open: OpenCall,
   bundle: OpenBundle,
 ): Promise<Outcome> {
+  const paths = new Map<FileReference, string>();
   try {
     for (const name of open.functions) await find(bundle, name);
+    const from = { directory: dirname(bundle.imported.file), read: linked().read };
+    for (const each of open.files) paths.set(each, await localPath(each, from));
   } catch (error) {
     return failed(attempt, functionName, error);
   }
-  return carryOut(attempt, functionName, open, bundle);
+  return carryOut(attempt, functionName, open, { bundle, paths });
 }
+
+const noPaths: FilePaths = new Map();
 
 function carryOut(
   attempt: Attempt,
   functionName: string,
   { call }: OpenCall,
-  { functions }: OpenBundle,
+  { bundle, paths }: { readonly bundle: OpenBundle; readonly paths: FilePaths },
 ): Outcome | Promise<Outcome> {
   const startedAt = performance.now();
   try {
-    const given = attempt.call(() => call(functions));
+    const given = attempt.call(() => call(bundle.functions, paths));
     return given instanceof Promise
       ? whenSettled(attempt, functionName, given, startedAt)
       : done(functionName, given, startedAt);

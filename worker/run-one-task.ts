@@ -1,7 +1,10 @@
 /** Runs one task in this very thread, where a debugger looks first; nothing of it is stored. */
+import { dirname } from 'node:path';
 import { installJugfileApi } from '../core/jugfile-api.ts';
+import type { FileReference } from '../core/references.ts';
 import { currentAttempt, type Source } from '../core/task.ts';
 import { BundleImport } from './importing.ts';
+import { localPath } from './local-files.ts';
 import { functionOf, openCall } from './prepare-call.ts';
 import { openContext } from './task-context.ts';
 import type { RunnableTask } from './task-protocol.ts';
@@ -29,11 +32,14 @@ export async function runOneTask(task: OneTask): Promise<unknown> {
   const opened = openContext(task, new WorkerLink(() => undefined));
   try {
     const bundle = new BundleImport(task.file, task.read);
-    const { functions, call } = openCall(task, task.functionName);
+    const { functions, files, call } = openCall(task, task.functionName, task.read);
     const found = new Map<string, Source>();
     for (const name of functions) found.set(name, await functionOf(bundle, name));
+    const paths = new Map<FileReference, string>();
+    const from = { directory: dirname(task.file), read: task.read };
+    for (const each of files) paths.set(each, await localPath(each, from));
     const context = { taskId: task.id, context: () => opened.context };
-    return await currentAttempt.run(context, () => call(found));
+    return await currentAttempt.run(context, () => call(found, paths));
   } finally {
     opened.close();
     printed.end();

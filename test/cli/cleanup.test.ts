@@ -44,7 +44,7 @@ const jugfile = (xs: readonly number[]): string =>
    const two = task(function two(x: number) { return x; });
    const big = task(function big(x: number, pad: string) { return 'x'.repeat(2_000_000) + pad.length; });
    export const all = [${xs.join(', ')}].map((x) => two(one(x)));
-   export const large = [${xs.join(', ')}].map((x) => big(x, 'p'.repeat(100_000)));`;
+   export const large = [${xs.join(', ')}].map((x) => big(x, x.toString().repeat(100_000)));`;
 
 test.serial('an empty project: nothing takes room, nothing goes', async (t) => {
   await using user = await projectOn(server, 'nothing');

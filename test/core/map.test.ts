@@ -5,7 +5,7 @@ import { decodeArguments } from '../../core/codec.ts';
 import { argumentsOf, functionOf, row, type Graph } from '../../core/graph.ts';
 import { map, mapReduce, reduce, starMap } from '../../core/map.ts';
 import { pick } from '../../core/parts.ts';
-import { resolveReference, type Reference } from '../../core/references.ts';
+import { resolveReference, type ValueReference } from '../../core/references.ts';
 import { Recording } from '../../core/recording.ts';
 import { stageRunOf } from '../../core/stages.ts';
 import { currentEvaluation, task, type Definition, type Source } from '../../core/task.ts';
@@ -50,8 +50,8 @@ async function compute(
 ): Promise<unknown> {
   const results: unknown[] = [];
   const resolved = (encoded: Uint8Array, inputs: ArrayLike<number>): unknown[] =>
-    decodeArguments(encoded, (reference: Reference) =>
-      resolveReference(reference, {
+    decodeArguments(encoded, (reference) =>
+      resolveReference(reference as ValueReference, {
         input: (place) => results[inputs[place] ?? -1],
         functionNamed: (name) => functions[name] ?? double.call,
       }),

@@ -5,7 +5,7 @@ import { decodeArguments } from '../../core/codec.ts';
 import { argumentsOf } from '../../core/graph.ts';
 import { map } from '../../core/map.ts';
 import type { PartList } from '../../core/part-list.ts';
-import { resolveReference, type Reference } from '../../core/references.ts';
+import { resolveReference, type ValueReference } from '../../core/references.ts';
 import { Recording } from '../../core/recording.ts';
 import { currentEvaluation, task, type Part } from '../../core/task.ts';
 
@@ -34,7 +34,8 @@ function listOf(
         decodeArguments(argumentsOf(graph, row[place] ?? -1), () => undefined)[1],
       functionNamed: () => same,
     };
-    const valueOf = (reference: Reference): unknown => resolveReference(reference, from);
+    const valueOf = (reference: unknown): unknown =>
+      resolveReference(reference as ValueReference, from);
     return decodeArguments(argumentsOf(graph, declared.position), valueOf)[0];
   };
   return { list, taken };

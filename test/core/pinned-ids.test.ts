@@ -5,9 +5,12 @@
 import test from 'ava';
 import { map, mapReduce, reduce, starMap } from '../../core/map.ts';
 import { derive, pick, split } from '../../core/parts.ts';
+import type { Planner } from '../../core/planning.ts';
 import { Recording } from '../../core/recording.ts';
 import { currentEvaluation, task } from '../../core/task.ts';
-import { after, literal, noHash } from '../../core/wrapped.ts';
+import { shell } from '../../core/external.ts';
+import { file } from '../../core/files.ts';
+import { after, lazy, literal, noHash } from '../../core/wrapped.ts';
 
 const list = task('list', (...xs: number[]): number[] => xs);
 const index = task('index', (x: number): number => x);
@@ -28,6 +31,20 @@ const declared: Readonly<Record<string, () => unknown>> = {
   'after several tasks and parts': () => take(after('x', [index(1), pick(list(1), 0)], index(2))),
   'a task after another': () => take(after(index(1), index(2))),
   noHash: () => take(noHash(1)),
+  'lazy task': () => take(lazy(index(1))),
+  'lazy part': () => take(lazy(pick(list(1, 2), 0))),
+  'lazy derived part': () => take(lazy(derive(index(1), inc))),
+  file: () => take(file('data.csv')),
+  shell: () => shell('/usr/bin/sort.pl', ['-n', index(1)]),
+  'shell with everything': () =>
+    shell('sort', [], {
+      name: 'by-size',
+      inputs: { a: 'text', b: file('data.csv') },
+      outputs: ['c'],
+      cwd: '/tmp',
+      env: { LC_ALL: 'C' },
+      stdin: 'x',
+    }),
   literal: () => take(literal([1, 2])),
   map: () => map(inc, [1, 2, 3]),
   'list of map': () => take(map(inc, [1, 2, 3, 4, 5])),
@@ -52,6 +69,12 @@ const ids: Readonly<Record<string, string>> = {
   'after several tasks and parts': 'take.6577wh7bp3fzvame4r7rxwu4azmeon6t',
   'a task after another': 'take.s5fg3gpraim34ucyrxmijkl7jakhwmyz',
   noHash: 'take.5r64ih4nadhgf7qx7ivwzcl6lx7p4kdf',
+  'lazy task': 'take.wuuopu5hv625zrnuirgggcqpgwfic6x2',
+  'lazy part': 'take.winskpmrreec2to2op3izeqzfdtkkwz6',
+  'lazy derived part': 'take.dggztofbugikganfabz47kgzbq52a6yd',
+  file: 'take.sd3r63efxq3izgnbcuj6uhl7yhmbnkmx',
+  shell: 'sort_pl/shell.i5qslu6gahkde3c7ec4evn5dvdbs27vp',
+  'shell with everything': 'by-size/shell.q4qb6bv4xoj2ivlklr66gaio7lnqkcwi',
   literal: 'take.phskbsgnnjcepl7r4wfvthbqax5qvktq',
   map: 'inc/map.tf4pizltukksznmg6tnatwynhmvcm7yu',
   'list of map': 'take.qxpk57c6lpkaerwakxlo5zu2xqz5bw3i',
@@ -66,7 +89,9 @@ const ids: Readonly<Record<string, string>> = {
 /** The id of the last task that is declared. */
 function idOf(declare: () => unknown): string {
   const recording = new Recording();
-  currentEvaluation.run({ definitions: new Map(), recorder: recording }, declare);
+  const facts = { path: '/somewhere/data.csv', digest: 'ba7816bf'.repeat(8), size: 3 };
+  const planner = { fileAt: () => () => facts } as unknown as Planner;
+  currentEvaluation.run({ definitions: new Map(), recorder: recording, planner }, declare);
   return recording.idAt(recording.count - 1);
 }
 

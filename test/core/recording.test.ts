@@ -111,3 +111,36 @@ testProp(
     });
   },
 );
+
+test('recording: a large argument that several tasks take: stored once, and no id differs', (t) => {
+  const take = task('take', (x: unknown, y: number): unknown => [x, y]);
+  const table = { rows: Array.from({ length: 20_000 }, (_, row) => row + 0.5) };
+  const recording = new Recording();
+  const taken = recorded(recording, () => [1, 2, 3].map((y) => take(table, y)));
+  const alone = [1, 2, 3].map((y) => recorded(new Recording(), () => take(table, y)).id);
+  t.deepEqual(
+    taken.map((each) => each.id),
+    alone,
+  );
+  const { graph } = recording.snapshot();
+  const large = Array.from({ length: graph.count }, (_, at) => argumentsOf(graph, at).length > 1e5);
+  const names = Array.from({ length: graph.count }, (_, at) => idOf(graph, at).split('.')[0]);
+  t.deepEqual(names, ['take', 'jugq/literal', 'take', 'take']);
+  t.deepEqual(large, [true, true, false, false]);
+  t.deepEqual([...row(graph.dependencies, 3)], [1]);
+});
+
+test('recording: a large argument with a task in it, or several small ones: as they are', (t) => {
+  const take = task('take', (x: unknown, y: number): unknown => [x, y]);
+  const recording = new Recording();
+  recorded(recording, () => {
+    const large = Array.from({ length: 20_000 }, (_, at) => at + 0.5);
+    const small = Array.from({ length: 5000 }, (_, at) => at + 0.5);
+    for (const y of [1, 2]) {
+      take([double(1), large], y);
+      take(double, y);
+      take(small, y);
+    }
+  });
+  t.is(recording.count, 7);
+});
