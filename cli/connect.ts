@@ -5,6 +5,7 @@ import type { RunId } from '../core/identifiers.ts';
 import { addCounts, isOver, type RunRecord } from '../core/records.ts';
 import type { Value } from '../core/task.ts';
 import { matchesTask, parsePatterns } from '../core/patterns.ts';
+import { untilWhole } from './await-jugfile.ts';
 import { cancelRun, pauseRun, resumeRun } from './cancel-run.ts';
 import { cancelTasks } from './cancel-tasks.ts';
 import { checkLoaded } from './check-jugfile.ts';
@@ -37,6 +38,7 @@ import type {
   ConnectOptions,
   FailureOptions,
   Jug,
+  LoadJugfileOptions,
   PlanOptions,
   PlannedRun,
   RunEnd,
@@ -46,7 +48,7 @@ import type {
 } from './jug.ts';
 import { decodeExport, resolveResults, tasksIn } from './find-result.ts';
 import { newestArguments } from './get-result.ts';
-import { loadJugfile } from './load-jugfile.ts';
+import { openJugfile, requireWhole, type LoadedJugfile } from './load-jugfile.ts';
 import { optionsOf } from './plan-options.ts';
 import { retryFailures } from './retry-failures.ts';
 import { openSession, type Session } from './session.ts';
@@ -80,11 +82,9 @@ class OpenJug implements Jug {
     this.#say = say;
   }
 
-  async load<E extends object>(
-    jugfile: string,
-    options: { readonly args?: readonly string[] } = {},
-  ): Promise<E> {
-    const loaded = await this.#lookAt(jugfile, options.args);
+  async load<E extends object>(jugfile: string, options: LoadJugfileOptions = {}): Promise<E> {
+    const loaded = await this.#lookAt(jugfile, options);
+    requireWhole(loaded);
     const exports = [...loaded.exports].flatMap(([name, each]) =>
       each.kind === 'value' ? [[name, decodeExport(loaded, each.bytes)] as const] : [],
     );
@@ -111,7 +111,7 @@ class OpenJug implements Jug {
     jugfile: string,
     options: { readonly args?: readonly string[] } = {},
   ): Promise<Check> {
-    return checkLoaded(this.#session.project, await this.#lookAt(jugfile, options.args));
+    return checkLoaded(this.#session.project, await this.#lookAt(jugfile, options));
   }
 
   async describe(
@@ -201,8 +201,8 @@ class OpenJug implements Jug {
     const { project } = this.#session;
     const { jugfiles = [], keep = [], targets, dryRun = false } = options;
     const kept = await Promise.all(keep.map((each) => findRun(project, each)));
-    const loaded: Awaited<ReturnType<typeof loadJugfile>>[] = [];
-    for (const jugfile of jugfiles) loaded.push(await this.#lookAt(jugfile, undefined));
+    const loaded: LoadedJugfile[] = [];
+    for (const jugfile of jugfiles) loaded.push(await this.#lookAt(jugfile, {}));
     return cleanUp(project, { keep: kept, jugfiles: loaded, dryRun, ...targetOf(targets) });
   }
 
@@ -254,13 +254,18 @@ class OpenJug implements Jug {
 
   async #lookAt(
     jugfile: string,
-    args: readonly string[] | undefined,
-  ): ReturnType<typeof loadJugfile> {
-    return this.#loadJugfile(jugfile, args ?? (await newestArguments(this.#session, jugfile)));
+    { args, wait = false }: LoadJugfileOptions,
+  ): Promise<LoadedJugfile> {
+    const given = args ?? (await newestArguments(this.#session, jugfile));
+    return this.#loadJugfile(jugfile, given, wait);
   }
 
-  #loadJugfile(jugfile: string, args: readonly string[]): ReturnType<typeof loadJugfile> {
-    return loadJugfile(jugfile, {
+  async #loadJugfile(
+    jugfile: string,
+    args: readonly string[],
+    wait = false,
+  ): Promise<LoadedJugfile> {
+    const open = await openJugfile(jugfile, {
       cwd: this.#session.cwd,
       args,
       external: this.#session.settings.external,
@@ -268,6 +273,11 @@ class OpenJug implements Jug {
       onWarning: this.#say,
       onProgress: () => undefined,
     });
+    try {
+      return wait ? await untilWhole(this.#session.project, open) : open.loaded;
+    } finally {
+      await open.close();
+    }
   }
 }
 

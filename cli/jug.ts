@@ -62,6 +62,13 @@ export interface RunningWorker {
   stop(): Promise<number>;
 }
 
+export interface LoadJugfileOptions {
+  /** What the jugfile gets; default: the arguments of its newest run. */
+  readonly args?: readonly string[];
+  /** Wait until the results are there that planning waits for, whoever computes them; default: false. */
+  readonly wait?: boolean;
+}
+
 /** Which failures are meant; all conditions have to hold. */
 export interface FailureOptions {
   /** Patterns of functions, or beginnings of task ids. */
@@ -112,11 +119,11 @@ export interface Jug {
    * Evaluates a jugfile and gives its exports; tasks in them are handles for `result`.
    *
    * @typeParam E - type of the exports: `typeof import('./jugfile.ts')`
-   * @throws JugqError as planning does
+   * @throws JugqError as planning does; `PARKED` while planning waits for results, unless `wait` says to wait, too
    */
   load<E extends object = Record<string, unknown>>(
     jugfile: string,
-    options?: { readonly args?: readonly string[] },
+    options?: LoadJugfileOptions,
   ): Promise<E>;
   /**
    * The value of a task, or of any structure with tasks in it.

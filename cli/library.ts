@@ -42,6 +42,7 @@ export type {
   ConnectOptions,
   FailureOptions,
   Jug,
+  LoadJugfileOptions,
   PlanOptions,
   PlannedRun,
   RunEnd,

@@ -279,4 +279,49 @@ test.serial('cancelTasks: what is finished stays, and close ends a worker', asyn
     cancelled: { tasks: 16, functions: { sum2: 16 } },
     end: { state: 'cancelled', executed: 16 },
   });
+  'load while planning is parked: an error; with wait, the exports when it is done',
+  async (t) => {
+    await using user = await projectOn(server, 'barrier');
+    const parked = await program(
+      user,
+      `const jug = await connect();
+     await jug.plan('jugfile.ts');
+     console.log(JSON.stringify(await jug.load('jugfile.ts').catch((error) => error.code)));
+     await jug.close();`,
+    );
+    t.is(parked, 'PARKED');
+    const waiting = program(
+      user,
+      `const jug = await connect();
+     const { eight, counted } = await jug.load('jugfile.ts', { wait: true });
+     console.log(JSON.stringify([eight.id.split('.')[0], counted.length]));
+     await jug.close();`,
+    );
+    const worker = await user.run('worker', '--exit-when-done');
+    t.is(worker.status, 0, worker.stderr);
+    t.deepEqual(await waiting, ['call', 4]);
+  },
+);
+
+test.serial('load and wait for what has failed: an error that names the run', async (t) => {
+  await using user = await projectOn(server, 'barrier');
+  await user.write(
+    'failing.ts',
+    `import { task, value } from 'jugq';
+    const boom = task(function boom(): number { throw new Error('no luck'); });
+    export const x = await value(boom());`,
+  );
+  t.is((await user.run('run', 'failing.ts')).status, 1);
+  const seen = await program(
+    user,
+    `const jug = await connect();
+     const { code, message } = await jug.load('failing.ts', { wait: true }).catch((error) => error);
+     console.log(JSON.stringify({ code, message }));
+     await jug.close();`,
+  );
+  t.like(seen, { code: 'PARKED' });
+  t.regex(
+    (seen as { message: string }).message,
+    /failing\.ts cannot go on: at failing\.ts:3:\d+ it waits, and its run \w+ is failed/,
+  );
 });

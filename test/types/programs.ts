@@ -25,7 +25,10 @@ export async function program(): Promise<void> {
     ...settings,
     onNotice: (_message: string) => undefined,
   });
-  const { best, parts, label } = await jug.load<Jugfile>('jugfile.ts', { args: ['--fast'] });
+  const { best, parts, label } = await jug.load<Jugfile>('jugfile.ts', {
+    args: ['--fast'],
+    wait: true,
+  });
   const value: number = await jug.result(best);
   const lists: string[][] = await jug.result(parts);
   const all: { a: number; b: [string, string[][]] } = await jug.result({
@@ -44,6 +47,8 @@ export async function program(): Promise<void> {
   const text: string = await jug.result(best);
   // @ts-expect-error there is no such export
   const other: unknown = (await jug.load<Jugfile>('jugfile.ts')).worst;
+  // @ts-expect-error one waits or does not
+  await jug.load('jugfile.ts', { wait: 'yes' });
   // @ts-expect-error the arguments are a list
   await jug.plan('jugfile.ts', { args: '--fast' });
   // @ts-expect-error there is no such setting
