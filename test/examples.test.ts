@@ -14,6 +14,8 @@ const execute = promisify(execFile);
 const root = fileURLToPath(new URL('..', import.meta.url));
 const images = join(root, 'examples', 'images');
 const primes = join(root, 'examples', 'primes');
+const decrypt = join(root, 'examples', 'decrypt');
+const segmentation = join(root, 'examples', 'segmentation');
 
 /** What the last line of `jugq run --json` says, as far as it is looked at here. */
 interface Ended {
@@ -30,10 +32,10 @@ test.before('the packages of the examples are installed', async (t) => {
   await execute('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: images });
 });
 
-test('examples: images and primes compile under the flags of the project', async (t) => {
+test('examples: all compile under the flags of the project', async (t) => {
   t.timeout(180_000);
   const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-  for (const directory of [images, primes]) {
+  for (const directory of [images, primes, decrypt, segmentation]) {
     await t.notThrowsAsync(execute(process.execPath, [compiler, '--project', directory]));
   }
 });
@@ -84,6 +86,41 @@ test('primes: 99 slow tests on 20 threads find the 25 primes below 100', async (
       97,
     ],
   );
+});
+
+test('decrypt: one of 456,976 keys makes English of the message, split over 26 tasks', async (t) => {
+  t.timeout(120_000);
+  await using user = await copyOf(decrypt, []);
+  t.like(await user.json<Ended>('run', 'jugfile.ts', '--json'), { tasks: 27, executed: 27 });
+  const answer = await user.json<{ key: string; text: string }>('get', 'jugfile.ts', 'answer');
+  t.is(answer.key, 'quay');
+  t.is(
+    answer.text,
+    'Meet me where the river bends, at the hour when nobody counts the boats. Bring what you borrowed, and tell no one.',
+  );
+  t.like(await user.json<Ended>('run', 'jugfile.ts', '--json'), { executed: 0 });
+});
+
+test('segmentation: of three pictures, and of one more: the local mean wins, and only what is new runs', async (t) => {
+  t.timeout(120_000);
+  await using user = await copyOf(segmentation, []);
+  const first = await user.json<Ended>('run', 'jugfile.ts', '3', '--json');
+  t.like(first, { tasks: 34, executed: 34, failed: 0 });
+  const rows = await user.json<{ method: string; score: number }[]>(
+    ...['get', 'jugfile.ts', 'comparison', '--json'],
+  );
+  t.deepEqual(
+    rows.map(({ method, score }) => [method, score.toFixed(6)]),
+    [
+      ['local mean, smoothed', '0.899084'],
+      ['local mean, as it is', '0.719272'],
+      ['local mean, smoothed, near', '0.623280'],
+      ['threshold, as it is', '0.160513'],
+      ['threshold, smoothed', '0.151041'],
+    ],
+  );
+  const more = await user.json<Ended>('run', 'jugfile.ts', '4', '--json');
+  t.like(more, { tasks: 45, executed: 1 + 5 + 5 + 1 });
 });
 
 test('colour: red, green, blue, grey and white have the CIELAB coordinates of the tables', (t) => {
