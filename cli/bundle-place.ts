@@ -58,6 +58,7 @@ export function placeWarnings(code: string, map: string, paths: MessagePaths): s
   return [...new Set(warnings)];
 }
 
-function isPackagePath(path: string): boolean {
+/** Whether a file is of an installed package. */
+export function isPackagePath(path: string): boolean {
   return /(^|\/)node_modules\//.test(path);
 }

@@ -84,8 +84,9 @@ export async function bundleJugfile(path: string, options: BundleOptions = {}): 
   const result = await build(jugfile, paths, buildOptions(jugfile, natives, options));
   const map = mapOf(result);
   const bare = outputText(result, '.mjs');
-  const code = withInlineMap(withFunctionTable(bare, importedNames(bare)), map);
   const mapJson = JSON.stringify(map);
+  const table = { uses: importedNames(bare), map: mapJson };
+  const code = withInlineMap(withFunctionTable(bare, table), map);
   return {
     digest: createHash('sha256').update(code).digest('hex'),
     code,

@@ -3,11 +3,17 @@
  *
  * It is one more statement on the line of the bundle's banner, so no other line moves and the source map stays right; and it runs
  * before the jugfile does, so its functions are wrapped in getters, which say nothing while a constant is not there yet.
+ *
+ * A function of an installed package gives way to the user's own of the same name: an update of a package, which nobody
+ * has read, must not break a plan.
  */
+import { TraceMap } from '@jridgewell/trace-mapping';
 import { parse } from 'acorn';
 import { functionTableSymbol } from '../core/jugfile-api.ts';
-import { placeBanner } from './bundle-place.ts';
+import { jugfileSourcePath } from '../core/stack.ts';
+import { isPackagePath, placeBanner } from './bundle-place.ts';
 import { isNode, type SyntaxNode } from './function-ranges.ts';
+import { positionFinder } from './source-position.ts';
 
 /** Names of the API that take functions by name; a bundle without them needs no table. */
 export const functionTakers: readonly string[] = [
@@ -22,11 +28,21 @@ export const functionTakers: readonly string[] = [
  * Adds the table to a bundle.
  *
  * @param code - as esbuild made it, with `keepNames` and jugq's banner
- * @param uses - the names of the API that it imports
  */
-export function withFunctionTable(code: string, uses: readonly string[]): string {
+export function withFunctionTable(
+  code: string,
+  {
+    uses,
+    map,
+  }: {
+    /** The names of the API that it imports. */
+    readonly uses: readonly string[];
+    /** Its source map as JSON. */
+    readonly map: string;
+  },
+): string {
   if (!uses.some((name) => functionTakers.includes(name))) return code;
-  const entries = topFunctions(code).map(
+  const entries = withoutOvershadowed(code, map).map(
     ({ name, binding }) => `[${JSON.stringify(name)}, () => ${binding}]`,
   );
   // Behind the banner, and not at the end of the first line: that may be a jugfile's `#!`.
@@ -40,6 +56,21 @@ interface TopFunction {
   /** What `fn.name` is. */
   readonly name: string;
   readonly binding: string;
+  /** Where the statement begins that makes it. */
+  readonly at: number;
+}
+
+/** All but the functions of packages that have the name of one of the user's. */
+function withoutOvershadowed(code: string, map: string): TopFunction[] {
+  const positionOf = positionFinder(code, new TraceMap(map));
+  const isOfPackage = ({ at }: TopFunction): boolean => {
+    const source = positionOf(at)?.source;
+    const path = source === undefined ? undefined : jugfileSourcePath(source);
+    return path !== undefined && isPackagePath(path);
+  };
+  const all = topFunctions(code).map((each) => ({ each, isOfPackage: isOfPackage(each) }));
+  const own = new Set(all.flatMap(({ each, isOfPackage }) => (isOfPackage ? [] : each.name)));
+  return all.flatMap(({ each, isOfPackage }) => (isOfPackage && own.has(each.name) ? [] : each));
 }
 
 /** The functions that are bound at the top level, in the order of the text. */
@@ -47,13 +78,15 @@ function topFunctions(code: string): TopFunction[] {
   const program: unknown = parse(code, { sourceType: 'module', ecmaVersion: 'latest' });
   const statements = isNode(program) ? listOf(program['body']) : [];
   const bound = new Set(statements.flatMap(bindingsIn));
-  const names = new Map<string, string>();
+  const found = new Map<string, TopFunction>();
   for (const statement of statements.flatMap((each) => [each, ...bodyOfLazyModule(each)])) {
     for (const { name, binding } of functionsIn(statement)) {
-      if (bound.has(binding)) names.set(binding, name);
+      // What names it stands behind it, and is in no source.
+      const at = found.get(binding)?.at ?? statement.start;
+      if (bound.has(binding)) found.set(binding, { name, binding, at });
     }
   }
-  return [...names].map(([binding, name]) => ({ name, binding }));
+  return [...found.values()];
 }
 
 function bindingsIn(statement: SyntaxNode): string[] {
@@ -63,7 +96,7 @@ function bindingsIn(statement: SyntaxNode): string[] {
 }
 
 /** What a statement binds to functions. esbuild says by `__name(…)` what a function is called that it renamed. */
-function functionsIn(statement: SyntaxNode): TopFunction[] {
+function functionsIn(statement: SyntaxNode): Omit<TopFunction, 'at'>[] {
   switch (statement.type) {
     case 'FunctionDeclaration':
       return nameOf(statement['id']).map((name) => ({ name, binding: name }));
@@ -84,7 +117,7 @@ function functionsIn(statement: SyntaxNode): TopFunction[] {
   }
 }
 
-function bound(target: unknown, value: unknown): TopFunction[] {
+function bound(target: unknown, value: unknown): Omit<TopFunction, 'at'>[] {
   const named = namedIn(value);
   const isPlain = isNode(value) && isFunction(value);
   if (!isPlain && !(named !== undefined && isNode(named.target) && isFunction(named.target)))

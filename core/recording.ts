@@ -136,9 +136,17 @@ export class Recording implements Recorder, Evaluation {
     return { declared: new DeclaredTask(this, position), isNew: true };
   }
 
-  /** Writes down what a compound is made of. */
-  fillCompound({ position }: Declared, structure: unknown): void {
-    this.#compounds.set(position, this.write([structure]));
+  /**
+   * Writes down what a compound is made of.
+   *
+   * @param seen - positions of tasks whose values its body has looked at: it depends on them as well
+   */
+  fillCompound({ position }: Declared, structure: unknown, seen: Iterable<number> = []): void {
+    const { bytes, dependencies } = this.write([structure]);
+    this.#compounds.set(position, {
+      bytes,
+      dependencies: [...new Set([...dependencies, ...seen])],
+    });
   }
 
   /**

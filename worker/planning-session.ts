@@ -4,6 +4,7 @@
  * It runs in the evaluating thread. While an answer is due the port keeps the thread alive; while all that is left are
  * values that do not exist yet, nothing does, so that Node itself tells (`beforeExit`) that the jugfile cannot go on.
  */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { MessagePort } from 'node:worker_threads';
 import { decodeValue, encodeValue } from '../core/codec.ts';
 import { contentId, type FileFacts } from '../core/files.ts';
@@ -28,6 +29,9 @@ interface Stuck {
 const quietMs = 500;
 /** As for results: what is larger must lie where workers see it. */
 const shippedBytesMax = 2 ** 30;
+
+/** Positions of the tasks whose values the compound's body has looked at that this asynchronous context belongs to. */
+const seenByBody = new AsyncLocalStorage<Set<number>>();
 
 export class PlanningSession implements Planner {
   readonly #recording: Recording;
@@ -74,6 +78,8 @@ export class PlanningSession implements Planner {
     const written = this.#recording.write([x]);
     this.#recording.keep(written.dependencies);
     const ids = written.dependencies.map((each) => this.#recording.idAt(each));
+    const seen = seenByBody.getStore();
+    for (const each of written.dependencies) seen?.add(each);
     for (;;) {
       const inputs = ids.length === 0 ? [] : await this.#read(ids);
       const missing = written.dependencies.filter((_, at) => inputs[at] === undefined);
@@ -129,7 +135,9 @@ export class PlanningSession implements Planner {
 
   async #expand(handle: TaskHandle, expand: () => unknown): Promise<void> {
     if (await this.#look(handle.id)) return;
-    this.#recording.fillCompound(handle.declared, await expand());
+    const seen = new Set<number>();
+    const structure = await seenByBody.run(seen, expand);
+    this.#recording.fillCompound(handle.declared, structure, seen);
   }
 
   #own(body: Promise<void>): void {

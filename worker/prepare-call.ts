@@ -1,19 +1,13 @@
 /** From a task's arguments, as they travel, to the call of its function. */
 import { openArguments } from '../core/codec.ts';
 import { JugqError } from '../core/errors.ts';
-import {
-  functionsIn,
-  isFile,
-  isLazy,
-  resolveReference,
-  type FileReference,
-} from '../core/references.ts';
+import { functionsIn, isFile, isLazy, type FileReference } from '../core/references.ts';
 import { literalName, stageRunOf, stageRuns } from '../core/stages.ts';
 import type { Source } from '../core/task.ts';
 import { runProgram } from './external-program.ts';
 import type { BundleImport } from './importing.ts';
 import { lazyResult } from './lazy-result.ts';
-import { decodedOnce } from './read-back.ts';
+import { OwnCopies } from './own-copies.ts';
 import type { RunnableTask } from './task-protocol.ts';
 import type { ReadResults } from './thread-link.ts';
 
@@ -43,13 +37,14 @@ export function openCall(task: RunnableTask, functionName: string, read: ReadRes
     files: references.filter(isFile),
     call: (found, paths) => {
       const functionNamed = (name: string): Source => found.get(name) ?? never(name);
-      const from = { input: decodedOnce(task.inputs), functionNamed };
+      const run = functionNamed(functionName);
+      if (references.length === 0) return run(...(fill([]) as never[]));
+      const copies = new OwnCopies(task.inputs, functionNamed);
       const values = references.map((each) => {
         if (isFile(each)) return paths.get(each);
-        return isLazy(each) ? lazyResult(each, from, read) : resolveReference(each, from);
+        return isLazy(each) ? lazyResult(each, copies.from, read) : copies.resolve(each);
       });
-      const args = fill(values);
-      return functionNamed(functionName)(...(args as never[]));
+      return run(...(fill(values) as never[]));
     },
   };
 }

@@ -209,3 +209,48 @@ test.serial('equal plans of two processes, keys in another order: the same tasks
   await user.write('jugfile.ts', text("{ b: new Map([['y', 2], ['x', 1]]), a: 1 }"));
   t.like(await run(user), { tasks: 1, executed: 0 });
 });
+
+test.serial(
+  'a package with a function of the same name: the one of the jugfile is meant',
+  async (t) => {
+    const own = `import { map } from 'jugq';
+    import { helper, inc as theirs } from 'lib';
+    function inc(x: number): number { return x + 1; }
+    export const known = [helper(1), theirs(1)];
+    export const mine = map(inc, [9]);`;
+    await using user = await jugfile(`${own}\nexport const xs = map(inc, [1, 2, 3]);`);
+    await user.write(
+      'node_modules/lib/package.json',
+      '{ "name": "lib", "type": "module", "main": "lib.js" }',
+    );
+    await user.write(
+      'node_modules/lib/lib.js',
+      'export function inc(x) { return x + 100; }\nexport function helper(x) { return inc(x); }\n',
+    );
+    t.like(await run(user), { tasks: 2, executed: 2 });
+    t.deepEqual(await exported(user, 'xs'), [2, 3, 4]);
+    await user.write('jugfile.ts', `${own}\nexport const xs = map(theirs, [1, 2, 3]);`);
+    const { status, stderr } = await user.run('plan', 'jugfile.ts');
+    t.is(status, 2);
+    t.regex(stderr, /map\(\): no worker can find the function inc by its name: jugfile\.ts:6/);
+  },
+);
+
+test.serial(
+  'a compound that has waited for a value: it goes when that is invalidated',
+  async (t) => {
+    await using user = await jugfile(`import { compound, task, value } from 'jugq';
+    const measure = task(function measure(x: number): number { return x; });
+    const double = task(function double(x: number): number { return 2 * x; });
+    const twice = compound(async function twice(x: number) {
+      const known = await value(measure(x));
+      return [double(known), known];
+    });
+    export const both = twice(3);`);
+    t.like(await run(user), { tasks: 3 });
+    t.deepEqual(await exported(user, 'both'), [6, 3]);
+    const gone = await user.json<Totals>('invalidate', '=measure', '--yes', '--json');
+    t.deepEqual(Object.keys(gone.functions), ['measure', 'twice']);
+    t.like(await run(user), { tasks: 3, executed: 2 });
+  },
+);
