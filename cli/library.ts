@@ -21,7 +21,12 @@ export type {
 export { context } from '../core/context.ts';
 export type { TaskContext } from '../core/context.ts';
 export { map, mapReduce, reduce, starMap } from '../core/map.ts';
-export type { ChunkOptions, MapReduceOptions, ReduceOptions } from '../core/map.ts';
+export type {
+  AutoChunkOptions,
+  ChunkOptions,
+  MapReduceOptions,
+  ReduceOptions,
+} from '../core/map.ts';
 export type { PartList } from '../core/part-list.ts';
 export { derive, pick, split } from '../core/parts.ts';
 export { after, lazy, literal, noHash } from '../core/wrapped.ts';

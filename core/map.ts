@@ -9,6 +9,7 @@ import { inspect } from 'node:util';
 import { JugqError } from './errors.ts';
 import { partList, type PartList } from './part-list.ts';
 import { ConstantHandle } from './parts.ts';
+import { plannerFor } from './planning.ts';
 import { namedFunction, type NamedFunction } from './plain-functions.ts';
 import { defineOwn } from './own-definitions.ts';
 import { stageRuns } from './stages.ts';
@@ -54,6 +55,11 @@ export interface ChunkOptions extends StageOptions {
   readonly chunk?: number;
 }
 
+/** As `ChunkOptions`, sized by what the function took before: see `map`. */
+export interface AutoChunkOptions extends StageOptions {
+  readonly chunk: 'auto';
+}
+
 export interface ReduceOptions<T> extends ChunkOptions {
   /** Comes before the first item, and is the outcome where there are none. */
   readonly initial?: T;
@@ -83,8 +89,21 @@ export function map<F extends CallableFunction>(
   xs: Iterable<Arg<Parameter<F>>>,
   options?: ChunkOptions,
 ): PartList<Outcome<F>>;
+/**
+ * With `chunk: 'auto'` a task takes so many items that it lasts about a second, judged by results of the function that
+ * are there when these items are planned for the first time; planning them again shares them out in the same way.
+ */
+export function map<F extends CallableFunction>(
+  f: F,
+  xs: Iterable<Arg<Parameter<F>>>,
+  options: AutoChunkOptions,
+): Promise<PartList<Outcome<F>>>;
 /** As seen from within. */
-export function map(f: unknown, xs: unknown, options: ChunkOptions = {}): unknown {
+export function map(
+  f: unknown,
+  xs: unknown,
+  options: ChunkOptions | AutoChunkOptions = {},
+): unknown {
   return mapChunks({ call: 'map', f, xs, options });
 }
 
@@ -98,8 +117,18 @@ export function starMap<F extends CallableFunction>(
   xs: Iterable<ArgList<Parameters<F>>>,
   options?: ChunkOptions,
 ): PartList<Outcome<F>>;
+/** With `chunk: 'auto'` as of `map`. */
+export function starMap<F extends CallableFunction>(
+  f: F,
+  xs: Iterable<ArgList<Parameters<F>>>,
+  options: AutoChunkOptions,
+): Promise<PartList<Outcome<F>>>;
 /** As seen from within. */
-export function starMap(f: unknown, xs: unknown, options: ChunkOptions = {}): unknown {
+export function starMap(
+  f: unknown,
+  xs: unknown,
+  options: ChunkOptions | AutoChunkOptions = {},
+): unknown {
   return mapChunks({ call: 'starMap', f, xs, options });
 }
 
@@ -159,15 +188,23 @@ function mapChunks(given: {
   readonly call: 'map' | 'starMap';
   readonly f: unknown;
   readonly xs: unknown;
-  readonly options: ChunkOptions;
+  readonly options: ChunkOptions | AutoChunkOptions;
 }): object {
-  const { call, options } = given;
+  const { call } = given;
+  const { chunk, ...options } = given.options;
   const f = namedFunction(call, given.f);
-  const chunk = chunkSize(call, options.chunk ?? mapChunkDefault);
+  const size = chunk === 'auto' ? undefined : chunkSize(call, chunk ?? mapChunkDefault);
   const items = itemsOf(call, given.xs);
   const stage = stageOf(call === 'map' ? 'map' : 'star-map', [f], options);
-  const tasks = chunksOf(items, chunk).map((each) => declareCall(stage, [f.argument, each]));
-  return partList(tasks, chunk, items.length);
+  const shareOut = (by: number): object => {
+    const tasks = chunksOf(items, by).map((each) => declareCall(stage, [f.argument, each]));
+    return partList(tasks, by, items.length);
+  };
+  if (size !== undefined) return shareOut(size);
+  const { name, version } = stage;
+  const functions = [name, f.name] as const;
+  const wish = { functions, version, items, otherwise: mapChunkDefault };
+  return plannerFor(call).chunkSize(wish).then(shareOut);
 }
 
 function reduceChunks(

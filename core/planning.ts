@@ -43,8 +43,20 @@ export interface Planner {
    * @param place - where in the jugfile it is named
    */
   fileAt(path: string, place: string): () => FileFacts;
+  /** How many items a task of a stage is to take, by what its items took before; the same call gives the same for ever. */
+  chunkSize(stage: StageItems): Promise<number>;
   /** The paths of the files that match a pattern, sorted. */
   matches(pattern: string): string[];
+}
+
+/** Items that are to be shared out. */
+export interface StageItems {
+  /** The function of the tasks, and that of a single item. */
+  readonly functions: readonly [stage: string, item: string];
+  readonly version: number | string | undefined;
+  readonly items: readonly unknown[];
+  /** Where nothing is known. */
+  readonly otherwise: number;
 }
 
 /** A call whose result is kept like that of a task. */

@@ -44,6 +44,12 @@ export type EvaluateReply =
       readonly id: TaskId;
       readonly bytes: Uint8Array;
     }
+  /** How long an item takes: of a stage's tasks, or else of a function's own. */
+  | {
+      readonly kind: 'took';
+      readonly question: number;
+      readonly functions: readonly [stage: string, item: string];
+    }
   /** Nothing goes on before one of these waits has an end. */
   | (Declarations & { readonly kind: 'parked'; readonly waits: readonly PlanWait[] })
   | (Declarations & {
@@ -59,6 +65,7 @@ export type EvaluateAnswer =
       readonly question: number;
       readonly values: readonly (Uint8Array | undefined)[];
     }
+  | { readonly kind: 'took'; readonly question: number; readonly msEach: number | undefined }
   | { readonly kind: 'presence'; readonly question: number; readonly present: readonly boolean[] }
   /** To `parked`: the waits that have come to their end, by their place among them. */
   | { readonly kind: 'resume'; readonly met: readonly number[] };

@@ -38,6 +38,10 @@ export interface ResultStore {
   present(ids: readonly TaskId[]): Promise<boolean[]>;
   /** By position, for each task of a graph: whether it has a result. */
   presentIn(graph: Graph): Promise<(position: number) => boolean>;
+  /**
+   * What an item took, ms: in the results of a stage, which are lists, or else in those of the item's own function.
+   */
+  msEach(functions: readonly [stage: string, item: string]): Promise<number | undefined>;
   /** Keeps a value unless there is one, and gives the one that stands. */
   keep(id: TaskId, bytes: Uint8Array): Promise<Uint8Array>;
 }
@@ -146,6 +150,11 @@ export class Evaluation {
         case 'look': {
           const present = await store.present(reply.ids);
           this.#answer({ kind: 'presence', question: reply.question, present });
+          break;
+        }
+        case 'took': {
+          const msEach = await store.msEach(reply.functions);
+          this.#answer({ kind: 'took', question: reply.question, msEach });
           break;
         }
         case 'keep': {

@@ -10,7 +10,8 @@ import { pathToFileURL } from 'node:url';
 import { decodeValue } from '../core/codec.ts';
 import type { FileFacts } from '../core/files.ts';
 import type { TaskId } from '../core/identifiers.ts';
-import type { CachedCall, Planner } from '../core/planning.ts';
+import { choiceOf } from '../core/chunk-choice.ts';
+import type { CachedCall, Planner, StageItems } from '../core/planning.ts';
 import { functionNamed, PlainFunctions } from '../core/plain-functions.ts';
 import { Recording } from '../core/recording.ts';
 import {
@@ -101,6 +102,10 @@ export class BundleImport implements Planner {
   /** Read only if a value depends on it. */
   fileAt(path: string, place: string): () => FileFacts {
     return () => this.#files.read(path, place);
+  }
+
+  async chunkSize(stage: StageItems): Promise<number> {
+    return Number(await this.cached(choiceOf(stage)));
   }
 
   matches(pattern: string): string[] {

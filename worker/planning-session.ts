@@ -9,7 +9,8 @@ import type { MessagePort } from 'node:worker_threads';
 import { decodeValue, encodeValue } from '../core/codec.ts';
 import { contentId, type FileFacts } from '../core/files.ts';
 import type { TaskId } from '../core/identifiers.ts';
-import type { CachedCall, Planner } from '../core/planning.ts';
+import { chooseChunk, choiceOf } from '../core/chunk-choice.ts';
+import type { CachedCall, Planner, StageItems } from '../core/planning.ts';
 import type { PlanWait } from '../core/plan-format.ts';
 import type { Recording, Snapshot } from '../core/recording.ts';
 import { currentEvaluation, TaskHandle, type Definition } from '../core/task.ts';
@@ -122,6 +123,15 @@ export class PlanningSession implements Planner {
       this.#own(shipped);
     }
     return () => facts;
+  }
+
+  async chunkSize(stage: StageItems): Promise<number> {
+    const { functions } = stage;
+    const chosen = await this.cached(choiceOf(stage), async () => {
+      const answer = await this.#ask((question) => ({ kind: 'took', question, functions }));
+      return chooseChunk(answer.kind === 'took' ? answer.msEach : undefined, stage);
+    });
+    return Number(chosen);
   }
 
   matches(pattern: string): string[] {

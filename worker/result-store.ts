@@ -4,7 +4,9 @@ import { ulid } from 'ulid';
 import { isWrongRevision, toJugqError } from '../broker/nats-errors.ts';
 import type { OpenProject } from '../broker/project.ts';
 import type { PublishOutcome } from '../broker/publisher.ts';
-import type { TaskId } from '../core/identifiers.ts';
+import { scanHeads, type ResultHead } from '../broker/result-heads.ts';
+import { decodeValue } from '../core/codec.ts';
+import { splitTaskId, type TaskId } from '../core/identifiers.ts';
 import type { BlobReference } from '../core/parcel.ts';
 import type { ResultStore } from './evaluate.ts';
 
@@ -35,6 +37,7 @@ export function resultStore(
       for (const known of await results.known(graph)) present[known.task] = Number(known.present);
       return (position) => present[position] === 1;
     },
+    msEach: (functions) => msEach(project, functions),
     keep: (id, bytes) => keep(project, planner, id, bytes),
   };
 }
@@ -45,8 +48,38 @@ export const noResults: ResultStore = {
   read: (ids) => Promise.resolve(ids.map(() => undefined)),
   present: (ids) => Promise.resolve(ids.map(() => false)),
   presentIn: () => Promise.resolve(() => false),
+  msEach: () => Promise.resolve(undefined),
   keep: (_id, bytes) => Promise.resolve(bytes),
 };
+
+/** The median over some of the newest results. */
+async function msEach(
+  project: OpenProject,
+  functions: readonly [stage: string, item: string],
+): Promise<number | undefined> {
+  const newest: Record<string, ResultHead[]> = {};
+  await scanHeads(project, functions, (head) => {
+    const { functionName } = splitTaskId(head.id);
+    const heads = (newest[functionName] ??= []);
+    if (heads.push(head) > sampledMax) heads.shift();
+  });
+  const [stage, item] = functions;
+  const ofStage = await eachOf(
+    (newest[stage] ?? []).map((head) => head.id),
+    async (id) => {
+      const stored = await project.results.read(id);
+      if (stored?.present !== true || stored.facts === undefined) return undefined;
+      const value = decodeValue(await project.results.valueOf(stored));
+      return Array.isArray(value) && value.length > 0 ? stored.facts.ms / value.length : undefined;
+    },
+  );
+  const known = ofStage.filter((each) => each !== undefined);
+  const single = (newest[item] ?? []).flatMap((head) => head.facts?.ms ?? []);
+  const sample = (known.length > 0 ? known : single).toSorted((a, b) => a - b);
+  return sample[Math.floor(sample.length / 2)];
+}
+
+const sampledMax = 32;
 
 /** Whoever comes second is refused, and takes the first one's value. */
 async function keep(

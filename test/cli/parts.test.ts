@@ -254,3 +254,20 @@ test.serial(
     t.like(await run(user), { tasks: 3, executed: 2 });
   },
 );
+
+test.serial(
+  "chunk: 'auto': by what items took before; the same items again are shared out as before",
+  async (t) => {
+    await using user = await jugfile(`import { map } from 'jugq';
+    function inc(x: number): number { return x + 1; }
+    export default async function plan([count = '8']: string[]) {
+      const xs = Array.from({ length: Number(count) }, (_, x) => x);
+      return { list: await map(inc, xs, { chunk: 'auto' }) };
+    }`);
+    t.like(await run(user, '--', '8'), { tasks: 2, executed: 2 }, 'nothing is known yet');
+    t.like(await run(user, '--', '8'), { tasks: 2, executed: 0 }, 'chosen once');
+    t.like(await run(user, '--', '640'), { tasks: 32, executed: 32 });
+    const list = (await exported(user, 'list')) as number[];
+    t.deepEqual([list.length, list[0], list[639]], [640, 1, 640]);
+  },
+);

@@ -146,6 +146,9 @@ function argminOf(xs: PartList<number>): Task<number[]> {
   return task('echo', (all: number[]) => all)(xs);
 }
 export async function waits(): Promise<void> {
+  const sized: PartList<number> = await map(double, [1, 2], { chunk: 'auto', retries: 1 });
+  const pairs: PartList<number> = await starMap(add, [[1, 2]], { chunk: 'auto' });
+  argmin([...sized, ...pairs]);
   const values: number[] = await value(doubled);
   const sum: number = await value(total);
   const both: { a: number; b: string } = await value({ a: last, b: first });
@@ -196,6 +199,10 @@ map(double, ['a']);
 map(double, mean);
 // @ts-expect-error there is no such option
 map(double, [1], { size: 3 });
+// @ts-expect-error a choice is made while planning waits
+argmin(map(double, [1], { chunk: 'auto' }));
+// @ts-expect-error there is no such choice
+map(double, [1], { chunk: 'large' });
 // @ts-expect-error its results are numbers
 greet(doubled[0]);
 // @ts-expect-error the second is a number
