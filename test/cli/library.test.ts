@@ -279,6 +279,9 @@ test.serial('cancelTasks: what is finished stays, and close ends a worker', asyn
     cancelled: { tasks: 16, functions: { sum2: 16 } },
     end: { state: 'cancelled', executed: 16 },
   });
+});
+
+test.serial(
   'load while planning is parked: an error; with wait, the exports when it is done',
   async (t) => {
     await using user = await projectOn(server, 'barrier');
