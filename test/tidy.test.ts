@@ -22,7 +22,7 @@ const mayExit: ReadonlyMap<string, string> = new Map([
   ['cli/main.ts', 'maps the errors of commands to statuses'],
   ['broker/private-keeper.ts', 'is a process of its own, whose status says that no server came up'],
   ['worker/quarantine-child.ts', 'is a process of its own, which ends when its worker is gone'],
-  ['worker/run-batch.ts', 'takes user code that ends the process for the end of its attempt'],
+  ['worker/attempt.ts', 'takes user code that ends the process for the end of its attempt'],
 ]);
 
 interface SourceText {
