@@ -30,7 +30,7 @@ export type PublishOutcome =
 export interface Outgoing {
   readonly subject: string;
   readonly payload: Uint8Array;
-  readonly headers?: MsgHdrs;
+  readonly headers?: MsgHdrs | undefined;
 }
 
 interface Open extends Outgoing {
@@ -89,7 +89,8 @@ export class Publisher {
   /** Sends a message; `settle` is called once, with what became of it. */
   send(message: Outgoing, settle: (outcome: PublishOutcome) => void): void {
     const key = ++this.#last;
-    const open = { ...message, settle, sentAt: Date.now() };
+    const { subject, payload, headers } = message;
+    const open: Open = { subject, payload, headers, settle, sentAt: Date.now() };
     this.#open.set(key, open);
     this.#transmit(key, open);
   }

@@ -9,6 +9,7 @@ import type { KnownFailure, RunProgress } from './run-progress.ts';
 export interface Duration {
   readonly seen: number;
   readonly meanMs: number;
+  readonly fastestMs: number;
 }
 
 export interface DispatchState {
@@ -95,6 +96,8 @@ export type Instruction =
       readonly run: RunProgress;
       readonly outcome: Outcome;
     }
+  /** More can be published: come back with a tick when this has been done. */
+  | { readonly kind: 'go-on' }
   /** What planning waits for is there, or a compound's result is not there any more: somebody must plan on. */
   | { readonly kind: 'plan-on'; readonly run: RunProgress };
 

@@ -15,14 +15,22 @@ import { countIn } from './run-progress.ts';
 export function publishReady(state: DispatchState, now: number, out: Instruction[]): void {
   if (now < state.heldUntil) return;
   state.heldUntil = 0;
-  let published = true;
-  while (published) {
-    published = false;
+  let published = 0;
+  let before = -1;
+  while (published > before) {
+    before = published;
     for (const run of state.runs) {
-      if (!run.paused) published = publishOne(state, run, now, out) || published;
+      if (!run.paused) published += publishOne(state, run, now, out);
+    }
+    if (published >= atOnce) {
+      out.push({ kind: 'go-on' });
+      return;
     }
   }
 }
+
+/** Tasks: more of them in one go would keep what is decided from the server, and news from us, for a noticeable time. */
+const atOnce = 512;
 
 const windowMs = 2000;
 const windowMin = 256;
@@ -36,15 +44,28 @@ export function expectedMs(state: DispatchState, functionName: string): number {
   return Math.max(0.001, state.durations.get(functionName)?.meanMs ?? 1);
 }
 
-/** Learns how long a task of a function took. */
+/**
+ * Learns how long a task of a function took.
+ *
+ * Its first calls are slow for reasons that pass (code is compiled, caches are filled): they count for a few of its
+ * fastest at most.
+ */
 export function noteDuration(state: DispatchState, functionName: string, ms: number): void {
-  const known = state.durations.get(functionName) ?? { seen: 0, meanMs: ms };
+  const known = state.durations.get(functionName) ?? { seen: 0, meanMs: ms, fastestMs: ms };
+  const fastestMs = Math.min(known.fastestMs, ms);
+  const isFirst = known.seen < firstCalls;
+  const counted = isFirst ? Math.min(ms, firstShare * fastestMs) : ms;
+  const before = isFirst ? Math.min(known.meanMs, firstShare * fastestMs) : known.meanMs;
   const weight = Math.max(1 / (known.seen + 1), 0.05);
   state.durations.set(functionName, {
     seen: known.seen + 1,
-    meanMs: known.meanMs + weight * (ms - known.meanMs),
+    meanMs: before + weight * (counted - before),
+    fastestMs,
   });
 }
+
+const firstCalls = 16;
+const firstShare = 4;
 
 /** One task of a `publish` instruction as it travels in a parcel, by what is known of it now. */
 export function parcelTask(run: RunProgress, task: number): PackedTask {
@@ -69,14 +90,15 @@ function nextAttempt(run: RunProgress, task: number): number {
   return failure?.kind === 'strike' ? failure.attempt : 1;
 }
 
+/** @returns how many tasks */
 function publishOne(
   state: DispatchState,
   run: RunProgress,
   now: number,
   out: Instruction[],
-): boolean {
+): number {
   const fn = bestFunction(state, run);
-  if (fn === -1) return false;
+  if (fn === -1) return 0;
   const size = parcelSize(state, run, fn);
   const owner = newestWith(state, { run, task: run.ready.pop(fn) });
   const { graph, code } = owner.run.plan;
@@ -89,7 +111,7 @@ function publishOne(
   const mates = isRetry(owner) ? [] : popMates(state, { run, fn, owner, entry, most: size - 1 });
   const tasks = [owner.task, ...mates];
   out.push({ kind: 'publish', run: owner.run, tasks, head, quick: isQuick(state, name) });
-  return true;
+  return tasks.length;
 }
 
 /** Takes more ready tasks of the function that may travel in the owner's parcel, and enters them into the ledger. */
@@ -155,7 +177,7 @@ function firstReady(run: RunProgress, fn: number): number {
 
 /**
  * How many tasks of a function travel together: about ten milliseconds of work, and no more than leaves every thread
- * several parcels to share. A function that is not yet known travels alone.
+ * several parcels to share, unless these would be tiny. A function that is not yet known travels alone.
  */
 function parcelSize(state: DispatchState, run: RunProgress, fn: number): number {
   const name = run.plan.graph.functions[fn]?.name ?? '';
@@ -164,10 +186,13 @@ function parcelSize(state: DispatchState, run: RunProgress, fn: number): number 
     parcelMs / Math.max(expectedMs(state, name), parcelMs / parcelTasksMax),
   );
   const fair = Math.ceil(countIn(run, states.ready) / (4 * Math.max(1, state.threads)));
-  return Math.max(1, Math.min(byTime, fair));
+  const worthwhile = Math.ceil(worthwhileMs / expectedMs(state, name));
+  return Math.max(1, Math.min(byTime, Math.max(fair, worthwhile)));
 }
 
 const parcelMs = 10;
+/** What a message costs all who handle it: less work than that is not worth sharing. */
+const worthwhileMs = 0.5;
 const parcelTasksMax = 100;
 /** Far below the megabyte that a server takes as a message unless told otherwise. */
 const parcelBytesMax = 256 * 1024;

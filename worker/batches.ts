@@ -67,11 +67,11 @@ export class Batches {
     this.#schedule.add(work);
   }
 
-  /** Hands work to free threads once all that this turn of the event loop brings is there: batches, not drops. */
+  /** Hands work to free threads once all that has just been received is there: batches, not drops. */
   pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
-    setImmediate(() => {
+    queueMicrotask(() => {
       this.#pumping = false;
       this.#startBatches();
     });

@@ -66,6 +66,11 @@ export class Performer {
           this.#context.project.failures.delete(instruction.id, instruction.revision),
         );
         return;
+      case 'go-on':
+        setImmediate(() => {
+          this.#context.tell({ kind: 'tick' });
+        });
+        return;
       case 'drop':
       case 'withdraw':
         // All of a turn at once, see `perform`.

@@ -182,12 +182,12 @@ export class Reign {
     this.#tell({ kind: 'threads', threads });
   }
 
-  /** Gathers what happens in one turn of the event loop, so that a burst is decided on at once. */
+  /** Gathers what is received together, so that a burst is decided on at once. */
   #tell(event: DispatchEvent): void {
     this.#events.push(event);
     if (this.#turning || !this.#isOpen) return;
     this.#turning = true;
-    setImmediate(() => {
+    queueMicrotask(() => {
       this.#turning = false;
       this.#decide();
     });

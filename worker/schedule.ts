@@ -33,11 +33,11 @@ export interface NextBatch {
 
 /** A batch takes about this long, so that others get a turn and results flow. */
 const batchMs = 8;
-const batchMax = 64;
+const batchMax = 128;
 /** A function with less behind it is not yet known. */
 const knownAfter = 4;
 /** Nothing is put behind a task that is expected to take longer. */
-const quickMs = 25;
+const quickMs = 100;
 
 /** What one thread has to do. */
 interface Slot {

@@ -30,7 +30,8 @@ export class Desk {
   tell(...events: DispatchEvent[]): Instruction[] {
     const instructions = apply(this.state, events, this.now);
     validate(this.state);
-    return instructions;
+    if (!instructions.some((each) => each.kind === 'go-on')) return instructions;
+    return [...instructions, ...this.tell({ kind: 'tick' })];
   }
 
   /** A run that is not told yet. */
@@ -67,7 +68,7 @@ export class Desk {
 
   /** The function becomes one that is known to be quick. */
   learn(functionName: string, meanMs: number): void {
-    this.state.durations.set(functionName, { seen: 8, meanMs });
+    this.state.durations.set(functionName, { seen: 16, meanMs, fastestMs: meanMs });
   }
 }
 

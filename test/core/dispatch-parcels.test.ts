@@ -1,4 +1,5 @@
 import test from 'ava';
+import { apply } from '../../core/dispatch.ts';
 import { Desk, published } from './dispatch-desk.ts';
 import { flood, idFor } from './small-plans.ts';
 
@@ -6,13 +7,45 @@ test('dispatch: an unknown function: its tasks travel alone; a quick one: togeth
   const slow = new Desk();
   t.true(published(slow.add(flood('f', 20))).every((parcel) => parcel.length === 1));
   const quick = new Desk();
-  quick.learn('f', 0.01);
+  quick.learn('f', 0.6);
   quick.tell({ kind: 'threads', threads: 5 });
-  const parcels = published(quick.add(flood('f', 2000)));
-  t.is(parcels[0]?.length, 100);
-  t.is(parcels.flat().length, 2000);
-  t.true(parcels.every((parcel, at) => parcel.length <= (parcels[at - 1]?.length ?? 100)));
+  const parcels = published(quick.add(flood('f', 400)));
+  t.is(parcels[0]?.length, 16);
+  t.is(parcels.flat().length, 400);
+  t.true(parcels.every((parcel, at) => parcel.length <= (parcels[at - 1]?.length ?? 16)));
   t.is(parcels.at(-1)?.length, 1);
+});
+
+test('dispatch: tiny tasks: no parcel of less work than a message costs, as long as there is more', (t) => {
+  const desk = new Desk();
+  desk.learn('f', 0.01);
+  desk.tell({ kind: 'threads', threads: 5 });
+  const parcels = published(desk.add(flood('f', 60)));
+  t.deepEqual(
+    parcels.map((parcel) => parcel.length),
+    [50, 10],
+  );
+});
+
+test('dispatch: first calls that are slow: count little for the size of parcels', (t) => {
+  const desk = new Desk();
+  desk.add(flood('f', 2000));
+  desk.tell(...[30, 20, 0.1, 0.1].map((ms, at) => desk.result(`f ${at.toString()}`, ms)));
+  const last = desk.tell(
+    ...Array.from({ length: 4 }, (_, at) => desk.result(`f ${(at + 4).toString()}`, 0.1)),
+  );
+  t.true((published(last)[0]?.length ?? 0) >= 50);
+});
+
+test('dispatch: thousands of ready tasks: published bit by bit, with turns for others between', (t) => {
+  const desk = new Desk();
+  desk.learn('f', 0.01);
+  const run = desk.run(flood('f', 2000));
+  const first = apply(desk.state, [{ kind: 'run-added', run }], desk.now);
+  t.is(first.at(-1)?.kind, 'go-on');
+  t.true(published(first).flat().length < 700);
+  const rest = published(desk.tell({ kind: 'tick' }));
+  t.is(published(first).flat().length + rest.flat().length, 2000);
 });
 
 test('dispatch: a function of two milliseconds: five tasks a parcel', (t) => {

@@ -83,7 +83,7 @@ export class Reign {
     this.#state.threads = 1;
     if (!this.#world.random.chance(0.5)) return;
     for (const { name, quick } of this.#world.universe.functions) {
-      if (quick) this.#state.durations.set(name, { seen: 8, meanMs: 0.2 });
+      if (quick) this.#state.durations.set(name, { seen: 16, meanMs: 0.2, fastestMs: 0.2 });
     }
   }
 
@@ -276,6 +276,9 @@ export class Reign {
         return yield* this.#inspect(instruction.messages);
       case 'verify':
         return yield* this.#verify(instruction.tasks, instruction.readAt);
+      case 'go-on':
+        this.#tell({ kind: 'tick' });
+        return;
       case 'complete':
         return yield* this.#record(instruction.run.id, instruction.outcome);
     }
