@@ -128,7 +128,7 @@ test('list: it is written to, or sliced by no step: errors', (t) => {
     () => written.push(1),
     () => written.reverse(),
     () => (written.length = 0),
-    () => delete written[0],
+    () => Reflect.deleteProperty(written, 0),
   ];
   for (const change of changes) {
     const error = t.throws(change, { code: 'TASK_USED_AS_VALUE' });

@@ -37,7 +37,8 @@ task(function throwsMuch() {
   throw new Error('y'.repeat(5_000_000));
 })();
 task(function throwsNothing() {
-  throw undefined;
+  const nothing: unknown = undefined;
+  throw nothing;
 })();
 task(function exitsLater() {
   setTimeout(() => process.exit(3), 20);

@@ -56,8 +56,8 @@ const double = task(function double(x: number): number {
 
 // pick: each key is one that is there, and gives what stands there.
 const one = fit(1);
-same<Equal<ReturnType<typeof mean0>, Part<number>>>();
-function mean0() {
+same<Equal<ReturnType<typeof _mean0>, Part<number>>>();
+function _mean0() {
   return pick(one, 'mean', 0);
 }
 const mean: Part<number[]> = pick(one, 'mean');
@@ -69,32 +69,32 @@ const entry: Part<number | undefined> = pick(one, 'table', 'key');
 const raw: Part<number> = pick(one, 'raw', 3);
 const size: Part<number> = pick(one, 'mean', 'length');
 const byTask: Part<number> = pick(one, 'mean', argmin([1, 2]));
-const byKey = pick(one, which());
-same<Equal<typeof byKey, Part<number[] | [string, Date]>>>();
+const _byKey = pick(one, which());
+same<Equal<typeof _byKey, Part<number[] | [string, Date]>>>();
 argmin([last, size, raw, byTask, 3]);
 greet(first);
 greet(name);
 export const picked = [mean, when, entry];
 
 // split: of an array, so many; of a tuple, its own.
-const [x, y] = split(pick(one, 'mean'), 2);
-same<Equal<typeof x, Part<number>>>();
-same<Equal<typeof y, Part<number>>>();
+const [_x, _y] = split(pick(one, 'mean'), 2);
+same<Equal<typeof _x, Part<number>>>();
+same<Equal<typeof _y, Part<number>>>();
 const some90: Part<number> = split(pick(one, 'mean'), 90)[89];
 const many: Part<number>[] = split(pick(one, 'mean'), 5000);
 const counted: Part<number>[] = split(pick(one, 'mean'), Number('3'));
 const wrong: Part<number>[] = split(pick(one, 'mean'), -1);
 export const splits = [some90, many, counted, wrong];
-const [left, right] = split(pair(), 2);
-same<Equal<typeof left, Part<number>>>();
-same<Equal<typeof right, Part<string>>>();
+const [_left, _right] = split(pair(), 2);
+same<Equal<typeof _left, Part<number>>>();
+same<Equal<typeof _right, Part<string>>>();
 
 // derive: a plain or a task function of just that.
 function lengthOf(xs: readonly number[]): number {
   return xs.length;
 }
-const length = derive(mean, lengthOf);
-same<Equal<typeof length, Part<number>>>();
+const _length = derive(mean, lengthOf);
+same<Equal<typeof _length, Part<number>>>();
 const least = derive(mean, argmin);
 same<Equal<typeof least, Part<number>>>();
 
@@ -113,8 +113,8 @@ const doubled = map(double, [1, double(2), last]);
 same<Equal<typeof doubled, PartList<number>>>();
 const lengths: PartList<number> = map(lengthOf, [[1], mean, doubled], { chunk: 2, retries: 1 });
 map(late, new Set([1, 2]));
-same<Equal<ReturnType<typeof lates>, PartList<number>>>();
-function lates() {
+same<Equal<ReturnType<typeof _lates>, PartList<number>>>();
+function _lates() {
   return map(late, doubled);
 }
 const item: Part<number> = doubled[0] ?? pick(one, 'mean', 0);
@@ -187,9 +187,9 @@ derive(last, lengthOf);
 derive(first, argmin);
 // @ts-expect-error a text is no number
 double(noHash('a'));
-// @ts-expect-error nor so
+// @ts-expect-error a literal of texts is none of numbers
 argmin(literal(['a']));
-// @ts-expect-error nor so
+// @ts-expect-error nor are texts that wait
 argmin(after(['a'], one));
 // @ts-expect-error a number cannot be waited for
 after(1, 2);
