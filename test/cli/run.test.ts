@@ -252,3 +252,24 @@ test.serial(
     t.is(lines.filter((line) => line === 'double').length, 5);
   },
 );
+
+test.serial(
+  'a task that ends its thread, among hundreds of quick ones: it fails, nobody else',
+  async (t) => {
+    await using user = await projectOn(server, 'parameters');
+    await user.write(
+      'ending.ts',
+      `import { task } from 'jugq';
+      const f = task(function f(n: number): number {
+        if (n === 150) (process as unknown as { reallyExit(status: number): void }).reallyExit(3);
+        return n;
+      });
+      for (let n = 0; n < 300; n++) f(n);`,
+    );
+    const { status, stdout, stderr } = await user.run('run', 'ending.ts', '-j', '1', '--json');
+    t.is(status, 1, stderr);
+    const summary = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Summary;
+    t.like(summary, { tasks: 300, executed: 299, failed: 1, blocked: 0 });
+    t.regex(stderr, /ended its process with process\.exit\(3\)/);
+  },
+);

@@ -1,0 +1,121 @@
+import test from 'ava';
+import type { TaskId } from '../../core/identifiers.ts';
+import type { HeldParcel } from '../../worker/held-parcels.ts';
+import { Schedule, type NextBatch, type Work } from '../../worker/schedule.ts';
+
+/** A quick function is one of which four tasks took a millisecond each. */
+function scheduleOf(threads: number, ...quick: string[]): Schedule {
+  const schedule = new Schedule(threads);
+  for (const name of quick) for (let at = 0; at < 4; at++) schedule.note(name, 1);
+  return schedule;
+}
+
+function work(functionName: string, options: Partial<Work> & { timeoutMs?: number } = {}): Work {
+  const { timeoutMs, ...rest } = options;
+  const parcel = {
+    functionName,
+    failFast: false,
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+  };
+  const id = `${functionName}.${'a'.repeat(32)}` as TaskId;
+  const bytes = new Uint8Array();
+  return {
+    held: { parcel, gone: false } as HeldParcel,
+    task: { id, expects: 0, failureExpects: 0, attempt: 1, arguments: bytes, inputs: [] },
+    runnable: { id, attempt: 1, arguments: bytes, inputs: [] },
+    file: 'bundle.mjs',
+    suspect: undefined,
+    alone: false,
+    ...rest,
+  };
+}
+
+function addAll(schedule: Schedule, count: number, make: () => Work): void {
+  for (let at = 0; at < count; at++) schedule.add(make());
+}
+
+function all(schedule: Schedule): NextBatch[] {
+  const batches: NextBatch[] = [];
+  for (let batch = schedule.next(); batch; batch = schedule.next()) batches.push(batch);
+  return batches;
+}
+
+test('schedule: an unknown function: one task a thread, and nothing behind it', (t) => {
+  const schedule = scheduleOf(2);
+  addAll(schedule, 10, () => work('f'));
+  const batches = all(schedule);
+  t.deepEqual(
+    batches.map(({ thread, works, shares }) => [thread, works.length, shares]),
+    [
+      [0, 1, false],
+      [1, 1, false],
+    ],
+  );
+});
+
+test('schedule: a quick function: each thread has its next batch while it runs one', (t) => {
+  const schedule = scheduleOf(2, 'f');
+  addAll(schedule, 100, () => work('f'));
+  const batches = all(schedule);
+  t.deepEqual(
+    batches.map(({ thread, works, shares }) => [thread, works.length, shares]),
+    [
+      [0, 8, true],
+      [1, 8, true],
+      [0, 8, true],
+      [1, 8, true],
+    ],
+  );
+  t.true(schedule.isBusy);
+  for (const batch of batches) schedule.done(batch);
+  t.false(schedule.isBusy);
+});
+
+test('schedule: little is left: it waits for whichever thread is free first', (t) => {
+  const schedule = scheduleOf(2, 'f');
+  addAll(schedule, 3, () => work('f'));
+  const batches = all(schedule);
+  t.deepEqual(
+    batches.map((each) => each.works.length),
+    [2, 1],
+  );
+  schedule.add(work('f'));
+  t.is(schedule.next(), undefined);
+  const [, second] = batches;
+  if (second !== undefined) schedule.done(second);
+  t.is(schedule.next()?.thread, 1);
+});
+
+test('schedule: what may end its thread or take long shares it with nobody', (t) => {
+  const suspect = { failureRevision: 0, strikes: 0 };
+  const exclusive: (() => Work)[] = [
+    () => work('f', { timeoutMs: 1000 }),
+    () => work('f', { alone: true }),
+    () => work('f', { suspect }),
+    () => work('slow'),
+  ];
+  for (const make of exclusive) {
+    const behind = scheduleOf(1, 'f');
+    for (let at = 0; at < 4; at++) behind.note('slow', 500);
+    behind.add(make());
+    t.like(behind.next(), { thread: 0, shares: false });
+    addAll(behind, 5, () => work('f'));
+    t.is(behind.next(), undefined, 'a quick batch was put behind it');
+
+    const before = scheduleOf(1, 'f');
+    for (let at = 0; at < 4; at++) before.note('slow', 500);
+    before.add(work('f'));
+    t.like(before.next(), { shares: true });
+    addAll(before, 5, make);
+    t.is(before.next(), undefined, 'it was put behind a quick batch');
+  }
+});
+
+test('schedule: work whose parcel is gone: falls out', (t) => {
+  const schedule = scheduleOf(1, 'f');
+  const gone = work('f');
+  schedule.add({ ...gone, held: { ...gone.held, gone: true } });
+  schedule.add(work('f'));
+  t.is(schedule.next()?.works.length, 1);
+  t.is(schedule.next(), undefined);
+});
