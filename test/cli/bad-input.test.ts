@@ -229,9 +229,15 @@ test.serial('runs that are not there or not one: 2, with what to do', async (t) 
   const ambiguous = await other.run('cancel', '01');
   refused(t, ambiguous, 2);
   t.regex(ambiguous.stderr, /^error: 01 could be any of \w{26}, \w{26}: give more of it\n$/);
-  const unknown = await other.run('cancel', 'ZZ');
+  const unknown = await other.run('wait', 'ZZ');
   refused(t, unknown, 2);
   t.is(unknown.stderr, 'error: no run begins with ZZ: see jugq status --all\n');
+  const nothing = await other.run('cancel', 'ZZ');
+  refused(t, nothing, 2);
+  t.is(
+    nothing.stderr,
+    'error: no run and no task of the active runs matches ZZ: see jugq status for functions and runs\n',
+  );
 });
 
 test.serial('a wrong command line: 2, what is wrong and where to read on', async (t) => {
