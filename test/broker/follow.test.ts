@@ -147,7 +147,10 @@ for (const { path, version } of servers) {
       await bench.server.kill('SIGKILL');
       await bench.server.restart();
       await publishing;
-      const { state } = await bench.manager.streams.info(stream);
+      // A request that was sent before the client has noticed the restart has no answer.
+      const { state } = await eventually('the state of the stream', () =>
+        bench.manager.streams.info(stream).catch(() => undefined),
+      );
       t.true(state.last_seq >= 6000);
       await eventually('all of them', () => following.sequence === state.last_seq);
       t.true(inOrder(following.seen, 1, state.last_seq));

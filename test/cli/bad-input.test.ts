@@ -234,10 +234,7 @@ test.serial('runs that are not there or not one: 2, with what to do', async (t) 
   t.is(unknown.stderr, 'error: no run begins with ZZ: see jugq status --all\n');
   const nothing = await other.run('cancel', 'ZZ');
   refused(t, nothing, 2);
-  t.is(
-    nothing.stderr,
-    'error: no run and no task of the active runs matches ZZ: see jugq status for functions and runs\n',
-  );
+  t.regex(nothing.stderr, /^error: no run and no task of the active runs matches ZZ: see jugq /);
 });
 
 test.serial('a wrong command line: 2, what is wrong and where to read on', async (t) => {
