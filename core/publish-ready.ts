@@ -3,8 +3,13 @@ import { newestWith, type DispatchState, type Instruction, type Placed } from '.
 import { argumentsOf, functionOf, hashBytesOf, idOf, row } from './graph.ts';
 import { enterLedger, messageKey, type LedgerEntry } from './ledger.ts';
 import type { InputReference, PackedTask } from './parcel.ts';
-import { standingFailure, state as states, type RunProgress } from './run-progress.ts';
-import { countIn } from './run-progress.ts';
+import {
+  countIn,
+  standingFailure,
+  stateCount,
+  state as states,
+  type RunProgress,
+} from './run-progress.ts';
 
 /**
  * Fills the window of every queue, the runs in turn, in each the longest remaining path first.
@@ -35,9 +40,9 @@ const atOnce = 512;
 const windowMs = 2000;
 const windowMin = 256;
 const windowMax = 8192;
-/** Of a function that is not known: enough to keep the threads busy until it is. */
-const windowUnknownMin = 32;
-const windowUnknownEach = 8;
+/** Of a function that is not known, so many tasks, and more for each thread: enough to keep them busy until it is. */
+const unknownMin = 32;
+const unknownEach = 8;
 
 /** Milliseconds that a task of this function is expected to take; 1 when nothing is known. */
 export function expectedMs(state: DispatchState, functionName: string): number {
@@ -152,14 +157,17 @@ function bestFunction(state: DispatchState, run: RunProgress): number {
 
 function hasRoom(state: DispatchState, { run, task }: Placed): boolean {
   const { name, queue } = functionOf(run.plan.graph, task);
-  return (state.ledger.queued.get(queue) ?? 0) < windowOf(state, name);
+  const threads = Math.max(1, state.threads);
+  const byTime = (threads * windowMs) / expectedMs(state, name);
+  const window = Math.min(windowMax, Math.max(windowMin, byTime));
+  if ((state.ledger.queued.get(queue) ?? 0) >= window) return false;
+  // What is queued of others is no reason to wait: else they would keep this one from ever being known.
+  return isKnown(state, name) || queuedOf(run, task) < Math.max(unknownMin, threads * unknownEach);
 }
 
-function windowOf(state: DispatchState, functionName: string): number {
-  const threads = Math.max(1, state.threads);
-  if (!isKnown(state, functionName)) return Math.max(windowUnknownMin, threads * windowUnknownEach);
-  const byTime = (threads * windowMs) / expectedMs(state, functionName);
-  return Math.min(windowMax, Math.max(windowMin, byTime));
+/** How many tasks of a task's function the run has in the queue. */
+function queuedOf({ plan, counts }: RunProgress, task: number): number {
+  return counts[(plan.graph.functionOf[task] ?? 0) * stateCount + states.queued] ?? 0;
 }
 
 function isKnown(state: DispatchState, functionName: string): boolean {

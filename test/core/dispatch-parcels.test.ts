@@ -27,6 +27,16 @@ test('dispatch: tiny tasks: no parcel of less work than a message costs, as long
   );
 });
 
+test('dispatch: an unknown function behind hundreds of queued tasks of others: is published, a few of it', (t) => {
+  const desk = new Desk();
+  desk.learn('f', 1000);
+  desk.add(flood('f', 200));
+  const parcels = published(desk.add(flood('g', 100)));
+  t.is(parcels.length, 32);
+  desk.tell(...Array.from({ length: 8 }, (_, at) => desk.result(`g ${at.toString()}`, 1000)));
+  t.is(desk.state.ledger.queued.get('default'), 256, 'once it is known, the window is all');
+});
+
 test('dispatch: first calls that are slow: count little for the size of parcels', (t) => {
   const desk = new Desk();
   desk.add(flood('f', 2000));
