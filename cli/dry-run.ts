@@ -1,7 +1,7 @@
 /** `plan --dry-run`: what would run and why, how large it is, and how long it would take. Nothing is changed. */
 import { readWorkers } from '../broker/worker-records.ts';
 import { scanHeads } from '../broker/result-heads.ts';
-import { expectedMs, forecast, type Forecast } from '../core/forecast.ts';
+import { forecast, makespanMs, type Forecast } from '../core/forecast.ts';
 import { idOf } from '../core/graph.ts';
 import { splitTaskId, type RunId } from '../core/identifiers.ts';
 import type { RunProgress } from '../core/run-progress.ts';
@@ -148,7 +148,7 @@ function asDocument({ functions, found, present, reasons, parkedAt }: DryRun): o
     /** Without them the times are too short. */
     unknown: unknownIn(functions),
     ...present,
-    ...(threads > 0 ? { expectedMs: expectedMs(found, threads) } : {}),
+    ...(threads > 0 ? { expectedMs: makespanMs(found, threads) } : {}),
     ...(parkedAt.length > 0 ? { parkedAt } : {}),
   };
 }
@@ -184,7 +184,7 @@ function times({ functions, found, present }: Pick<DryRun, 'functions' | 'found'
     `all of it takes ${formatMs(found.workMs)} on one thread, the longest chain ${formatMs(found.criticalMs)}: ${path}`,
     threads === 0
       ? 'no worker is there'
-      : `about ${formatMs(expectedMs(found, threads))} on the ${countOf(threads, 'thread')} of ${countOf(workers, 'worker')} that are there`,
+      : `about ${formatMs(makespanMs(found, threads))} on the ${countOf(threads, 'thread')} of ${countOf(workers, 'worker')} that are there`,
     ...(unknown.length > 0
       ? [`not counted, because nobody knows how long they take: ${unknown.join(', ')}`]
       : []),

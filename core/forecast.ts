@@ -62,6 +62,6 @@ function pathTo(graph: Graph, before: Int32Array, last: number): Forecast['criti
  *
  * @param threads - greater than 0
  */
-export function expectedMs({ workMs, criticalMs }: Forecast, threads: number): number {
+export function makespanMs({ workMs, criticalMs }: Forecast, threads: number): number {
   return Math.max(criticalMs, workMs / threads);
 }

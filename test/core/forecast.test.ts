@@ -1,5 +1,5 @@
 import test from 'ava';
-import { expectedMs, forecast } from '../../core/forecast.ts';
+import { makespanMs, forecast } from '../../core/forecast.ts';
 import { planFor } from './small-plans.ts';
 
 const { graph } = planFor({
@@ -35,7 +35,7 @@ test('forecast: nothing would run: no time, no chain', (t) => {
 test('forecast: threads share the work, and no number of them shortens the chain', (t) => {
   const found = forecast({ graph, runs: () => true, meanMs });
   t.deepEqual(
-    [1, 2, 100].map((threads) => expectedMs(found, threads)),
+    [1, 2, 100].map((threads) => makespanMs(found, threads)),
     [220, 120, 120],
   );
 });
