@@ -167,8 +167,8 @@ function startDispatcher(session: Session, trace: Trace): { stop(): Promise<void
     );
   };
   isLeased(project.leases).then((leased) => {
-    if (leased) timer = setTimeout(start, standByMs);
-    else start();
+    if (!leased) start();
+    else if (!stopped) timer = setTimeout(start, standByMs);
   }, start);
   return {
     async stop() {
