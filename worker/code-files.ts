@@ -6,8 +6,8 @@ import { placeBundle } from './bundle-file.ts';
 export class CodeFiles {
   readonly #project: OpenProject;
   readonly #directory: string;
-  readonly #files = new Map<string, Promise<string>>();
-  readonly #known = new Map<string, string>();
+  readonly #placed = new Map<string, string>();
+  readonly #placing = new Map<string, Promise<string>>();
 
   /** @param directory - bundles are put under it and find their external packages there */
   constructor(project: OpenProject, directory: string) {
@@ -15,23 +15,26 @@ export class CodeFiles {
     this.#directory = directory;
   }
 
-  /** Path of the bundle with this digest if it has been placed. */
-  known(digest: string): string | undefined {
-    return this.#known.get(digest);
+  /** Path of the bundle with this digest, if it has been placed. */
+  placed(digest: string): string | undefined {
+    return this.#placed.get(digest);
   }
 
   /** Path of the bundle with this digest; several who ask share the reading. */
-  file(digest: string): Promise<string> {
-    let file = this.#files.get(digest);
-    if (file === undefined) {
-      file = this.#fetch(digest);
-      this.#files.set(digest, file);
-      file.then(
-        (path) => this.#known.set(digest, path),
-        () => this.#files.delete(digest),
-      );
+  async file(digest: string): Promise<string> {
+    return this.#placed.get(digest) ?? this.#placing.get(digest) ?? this.#place(digest);
+  }
+
+  async #place(digest: string): Promise<string> {
+    const placing = this.#fetch(digest);
+    this.#placing.set(digest, placing);
+    try {
+      const path = await placing;
+      this.#placed.set(digest, path);
+      return path;
+    } finally {
+      this.#placing.delete(digest);
     }
-    return file;
   }
 
   async #fetch(digest: string): Promise<string> {

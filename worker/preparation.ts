@@ -96,7 +96,7 @@ export class Preparation {
 
   /** Puts the task into the schedule if all that it needs is in memory: promises would cost more than the rest. */
   #prepareAtOnce(held: HeldParcel, task: ParcelTask): boolean {
-    const file = this.#code.known(held.parcel.code);
+    const file = this.#code.placed(held.parcel.code);
     const { arguments: args } = task;
     if (file === undefined || !(args instanceof Uint8Array)) return false;
     const inputs: Uint8Array[] = [];
@@ -105,8 +105,7 @@ export class Preparation {
       if (bytes === undefined) return false;
       inputs.push(bytes);
     }
-    const runnable = { id: task.id, attempt: task.attempt, arguments: args, inputs };
-    this.#ready.add({ held, task, runnable, file, suspect: undefined, alone: false });
+    this.#schedule(held, task, { file, args, inputs });
     return true;
   }
 
@@ -122,8 +121,7 @@ export class Preparation {
     try {
       const args = await this.#argumentsOf(task);
       const file = await this.#code.file(held.parcel.code);
-      const runnable = { id: task.id, attempt: task.attempt, arguments: args, inputs };
-      this.#ready.add({ held, task, runnable, file, suspect, alone: false });
+      this.#schedule(held, task, { file, args, inputs }, suspect);
     } catch (error) {
       if (!isJugqError(error, 'VALUE_CORRUPT')) throw error;
       // What the planner stored for it is gone, and no retry brings it back.
@@ -136,6 +134,21 @@ export class Preparation {
         strikes: suspect?.strikes ?? 0,
       });
     }
+  }
+
+  #schedule(
+    held: HeldParcel,
+    task: ParcelTask,
+    needs: {
+      readonly file: string;
+      readonly args: Uint8Array;
+      readonly inputs: readonly Uint8Array[];
+    },
+    suspect?: Work['suspect'],
+  ): void {
+    const { file, args, inputs } = needs;
+    const runnable = { id: task.id, attempt: task.attempt, arguments: args, inputs };
+    this.#ready.add({ held, task, runnable, file, suspect, alone: false });
   }
 
   async #readInputs(task: ParcelTask): Promise<Input[]> {
