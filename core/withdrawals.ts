@@ -79,8 +79,8 @@ export function withdrawUseless(
 /**
  * Whether a queued task may be executed as its message says.
  *
- * A finished task's message is on its way out by itself, and one that is not needed or was cancelled harms nobody. The put of a result
- * that expects another revision than the last is refused, so the execution would be in vain.
+ * A finished task's message is on its way out by itself, and one that is not needed or was cancelled harms nobody. The
+ * put of a result that expects another revision than the last is refused, so the execution would be in vain.
  */
 function isRightlyQueued(run: RunProgress, task: number, entry: LedgerEntry): boolean {
   const each = run.state[task];
