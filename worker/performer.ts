@@ -19,6 +19,7 @@ export class Performer {
   readonly #runs: ActiveRuns;
   readonly #failures: SeenFailures;
   #publishing = 0;
+  #withdrawing = 0;
   readonly #drops = new Set<Promise<void>>();
 
   constructor(
@@ -33,6 +34,11 @@ export class Performer {
   /** Whether messages are on their way to the queue. */
   get isPublishing(): boolean {
     return this.#publishing > 0;
+  }
+
+  /** Whether messages are being taken back: until then, somebody may still begin with them. */
+  get isWithdrawing(): boolean {
+    return this.#withdrawing > 0;
   }
 
   /** Performs all that was decided in one turn. */
@@ -134,8 +140,13 @@ export class Performer {
   }
 
   async #withdraw(withdrawals: readonly Withdrawal[]): Promise<void> {
-    for (const { head, queue } of await withdrawAll(this.#context.project, withdrawals)) {
-      this.#context.tell({ kind: 'withdrawn', head, queue });
+    this.#withdrawing++;
+    try {
+      for (const { head, queue } of await withdrawAll(this.#context.project, withdrawals)) {
+        this.#context.tell({ kind: 'withdrawn', head, queue });
+      }
+    } finally {
+      this.#withdrawing--;
     }
   }
 

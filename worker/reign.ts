@@ -222,11 +222,14 @@ export class Reign {
   }
 
   async #writeRecords(): Promise<void> {
-    const { isPublishing } = this.#performer;
+    const { isPublishing, isWithdrawing } = this.#performer;
+    const isUndecided = !this.#isOpen || this.#events.length > 0;
     for (const book of this.#runs.books()) {
       if (!this.#lease.isHeld) return;
       // Whoever planned the run waits for its first record to learn how much was published.
       if (isPublishing && book.published === 0 && !isOver(book.record.state)) continue;
+      // Whoever paused the run is told that nothing else begins.
+      if (book.isPausing && (isUndecided || isWithdrawing)) continue;
       await book.write(this.#options.project.runs, this.#lease.epoch);
     }
   }

@@ -51,6 +51,11 @@ export class RunBook {
     this.dirty = true;
   }
 
+  /** Whether the next write would be the first to say that it is paused. */
+  get isPausing(): boolean {
+    return this.#paused && this.record.state !== 'paused';
+  }
+
   /** The run is over; the next write says so. */
   end(state: RunState): void {
     this.#ended = state;
