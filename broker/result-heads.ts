@@ -3,7 +3,7 @@ import type { TaskId } from '../core/identifiers.ts';
 import { isMarker } from './bucket.ts';
 import { follow } from './follow.ts';
 import type { OpenProject } from './project.ts';
-import { factsIn, holdsReference, type ResultFacts } from './results.ts';
+import { factsIn, holdsReference, type ResultFacts } from './result-facts.ts';
 import { bucketStream, keySubject } from './topology.ts';
 
 /** The head of the last entry of a result's key. */

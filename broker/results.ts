@@ -14,7 +14,7 @@ import {
   type NatsConnection,
   type StreamInfo,
 } from 'nats';
-import { idOf, TaskIndex, type Graph } from '../core/graph.ts';
+import { functionOf, idOf, TaskIndex, type Graph } from '../core/graph.ts';
 import { isFunctionName, type TaskId } from '../core/identifiers.ts';
 import type { BlobReference } from '../core/parcel.ts';
 import type { KnownResult } from '../core/run-progress.ts';
@@ -26,19 +26,8 @@ import { follow, type Following } from './follow.ts';
 import { isNotFound, isTransient, toJugqError } from './nats-errors.ts';
 import { patiently } from './patience.ts';
 import type { Publisher, PublishOutcome } from './publisher.ts';
+import { factsIn, headersOf, holdsReference, isStale, type ResultFacts } from './result-facts.ts';
 import { bucketStream, keySubject } from './topology.ts';
-
-/** What is known of the attempt that made a result. */
-export interface ResultFacts {
-  readonly worker: string;
-  /** How long the function ran. */
-  readonly ms: number;
-  readonly attempt: number;
-  /** Of the function's code. */
-  readonly fingerprint: string;
-  /** Of the CBOR of the result, blob or not. */
-  readonly digest: string;
-}
 
 /** The last entry of a result's key. */
 export interface ResultEntry {
@@ -60,8 +49,6 @@ export interface StoredResult extends ResultEntry {
   readonly storedAt: string;
 }
 
-const factsHeader = 'Jugq-Result';
-const blobHeader = 'Jugq-Blob';
 const expectHeader = 'Nats-Expected-Last-Subject-Sequence';
 const markerHeader = 'KV-Operation';
 /** Room for subject and headers in a message of the server's `max_payload`. */
@@ -110,18 +97,11 @@ export class Results {
     result: { id: TaskId; value: Uint8Array | BlobReference; facts: ResultFacts; expects: number },
     settle: (outcome: PublishOutcome) => void,
   ): void {
-    const { facts } = result;
-    const all = headers();
+    const { value } = result;
+    const isInline = value instanceof Uint8Array;
+    const all = headersOf(result.facts, !isInline);
     all.set(expectHeader, result.expects.toString());
-    all.set(
-      factsHeader,
-      `${facts.worker} ${facts.ms.toFixed(3)} ${facts.attempt.toString()} ${facts.fingerprint} ${facts.digest}`,
-    );
-    let payload = result.value;
-    if (!(payload instanceof Uint8Array)) {
-      all.set(blobHeader, '1');
-      payload = pack(payload);
-    }
+    const payload = isInline ? value : pack(value);
     this.#publisher.send({ subject: this.#prefix + result.id, payload, headers: all }, settle);
   }
 
@@ -269,7 +249,9 @@ export class Results {
     for (let task = 0; task < graph.count; task++) {
       const one = read(idOf(graph, task)).then((stored) => {
         open.delete(one);
-        if (stored) known.push({ task, revision: stored.revision, present: stored.present });
+        if (stored === undefined) return;
+        const { revision, present, facts } = stored;
+        known.push({ task, revision, present, stale: isMadeByOtherCode(graph, task, facts) });
       });
       open.add(one);
       if (open.size >= askWindow) await Promise.race(open);
@@ -293,7 +275,9 @@ export class Results {
       onMessage: (message) => {
         const task = index.findHash(message.subject.slice(message.subject.lastIndexOf('.') + 1));
         if (task === -1) return;
-        known.set(task, { task, revision: message.sequence, present: !isMarker(message.headers) });
+        const { sequence: revision, headers: all } = message;
+        const stale = isMadeByOtherCode(graph, task, factsIn(all));
+        known.set(task, { task, revision, present: !isMarker(all), stale });
       },
       onReplaced: () => {
         known.clear();
@@ -368,21 +352,8 @@ interface LeaderAnswer {
   readonly error?: { readonly err_code?: number; readonly description?: string };
 }
 
-/** Whether the value is a reference to a blob. */
-export function holdsReference(all: { get(name: string): string } | undefined): boolean {
-  return all !== undefined && all.get(blobHeader) !== '';
-}
-
-/** What the one header of a result says; undefined: it was not written by jugq. */
-export function factsIn(all: { get(name: string): string } | undefined): ResultFacts | undefined {
-  return readFacts(all?.get(factsHeader) ?? '');
-}
-
-function readFacts(text: string): ResultFacts | undefined {
-  const [worker, ms, attempt, fingerprint, digest] = text.split(' ');
-  if (worker === undefined || ms === undefined || attempt === undefined) return undefined;
-  if (fingerprint === undefined || digest === undefined) return undefined;
-  return { worker, ms: Number(ms), attempt: Number(attempt), fingerprint, digest };
+function isMadeByOtherCode(graph: Graph, task: number, facts: ResultFacts | undefined): boolean {
+  return isStale(facts, functionOf(graph, task).fingerprint);
 }
 
 /** Headers as `STREAM.MSG.GET` gives them: base64 of the lines as they were sent. */

@@ -14,14 +14,17 @@ import { survey } from './submit-run.ts';
 
 /** Compares what a jugfile declares with what is there; writes nothing. */
 export async function checkLoaded(project: OpenProject, loaded: LoadedJugfile): Promise<Check> {
-  const { progress } = await survey(project, loaded, { id: ulid() as RunId, keepFailed: true });
+  const { progress, stale } = await survey(project, loaded, {
+    id: ulid() as RunId,
+    keepFailed: true,
+  });
   const functions = countsByFunction(progress);
   const totals = addCounts(Object.values(functions));
   const parkedAt = loaded.waits.map((each) => each.place);
   // Intermediate results that were dropped and are not needed are in none of the counts.
   const isLeft = countedStates.some((state) => state !== 'finished' && totals[state] > 0);
   const done = !isLeft && parkedAt.length === 0;
-  return { done, totals, functions, parkedAt };
+  return { done, totals, functions, parkedAt, stale };
 }
 
 /** Says on one line whether a jugfile is done: exit status 0, or 1. */

@@ -8,6 +8,7 @@
 import { isDifferenceKey, readDifferences } from '../broker/differences.ts';
 import { findLooseChunks, listObjects, removeChunks } from '../broker/object-list.ts';
 import type { OpenProject } from '../broker/project.ts';
+import { noFingerprint } from '../broker/result-facts.ts';
 import { scanHeads, type ResultHead } from '../broker/result-heads.ts';
 import { TaskIndex } from '../core/graph.ts';
 import { splitTaskId, type TaskId } from '../core/identifiers.ts';
@@ -31,8 +32,6 @@ export interface CleanUpWish {
 /** A put that is younger than this may still be going on, or its reference be on its way. */
 const ageMs = 3_600_000;
 const atOnce = 256;
-/** What the jugfile computed itself, by `cached`, is in no plan, and is not lightly computed again. */
-const plannersFingerprint = '-';
 
 /**
  * Cleans a project up.
@@ -130,7 +129,8 @@ async function findResults(
   const staying = new Map<TaskId, ResultHead>();
   await scanHeads(project, undefined, (head) => {
     const { id, facts, isBlob } = head;
-    const isPlanners = facts?.fingerprint === plannersFingerprint && wish.target === undefined;
+    // What the jugfile computed itself, by `cached`, is in no plan, and is not lightly computed again.
+    const isPlanners = facts?.fingerprint === noFingerprint && wish.target === undefined;
     const goes = !isKept(id) && isTarget(wish, id) && !isPlanners;
     if (goes) going.set(id, head);
     else if (isBlob) staying.set(id, head);

@@ -129,7 +129,8 @@ class OpenJug implements Jug {
     const wish = optionsOf({ keepFailed, failFast, targets }, loaded);
     const { record, complete } = await submitRun(project, loaded, wish);
     if (!complete) this.#dispatch();
-    return { id: record.id, tasks: loaded.graph.count, cached: record.cached };
+    const { id, cached, stale = {} } = record;
+    return { id, tasks: loaded.graph.count, cached, stale };
   }
 
   async wait(
@@ -184,12 +185,12 @@ class OpenJug implements Jug {
 
   async invalidate(
     patterns: string | readonly string[],
-    options: { readonly dryRun?: boolean } = {},
+    { stale = false, dryRun = false }: { readonly stale?: boolean; readonly dryRun?: boolean } = {},
   ): Promise<Invalidated> {
     const { project } = this.#session;
     const all = typeof patterns === 'string' ? [patterns] : patterns;
-    const doomed = await findDoomed(project, parsePatterns(all));
-    if (options.dryRun === true) return summaryOf(doomed);
+    const doomed = await findDoomed(project, { patterns: parsePatterns(all), stale });
+    if (dryRun) return summaryOf(doomed);
     return invalidateDoomed(project, doomed, () => undefined);
   }
 

@@ -1,6 +1,7 @@
 /** Where a result came from: gathers what is known of a task. */
 import { inspect } from 'node:util';
 import type { OpenProject } from '../broker/project.ts';
+import { noFingerprint } from '../broker/result-facts.ts';
 import { decodeArguments } from '../core/codec.ts';
 import { invariant } from '../core/errors.ts';
 import { argumentsOf, functionOf, idOf, row, type Graph } from '../core/graph.ts';
@@ -46,12 +47,13 @@ export async function describeTask(
   const standing = standings.get(position) ?? { state: 'waiting' };
   const made = standing.result?.facts?.fingerprint;
   const now = functionOf(graph, position).fingerprint;
+  const isUnknown = made === undefined || made === noFingerprint || now === '';
   const tree = new Tree(graph, standings, limits);
   return {
     ...own(id, functionName, standing),
     ...(record === undefined ? {} : { run: record.id, jugfile: record.jugfile }),
     ...(await describeArguments(project, declared)),
-    code: made === undefined || now === '' ? 'unknown' : made === now ? 'same' : 'other',
+    code: isUnknown ? 'unknown' : made === now ? 'same' : 'other',
     dependencies: tree.below(position, limits.depth),
     more: tree.leftOut(position),
   };

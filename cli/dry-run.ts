@@ -11,6 +11,7 @@ import { optionsOf } from './plan-options.ts';
 import { openRequested, type PlanRequest } from './plan-jugfile.ts';
 import { countOf } from './report.ts';
 import type { Session } from './session.ts';
+import { describeStale } from './stale-results.ts';
 import { survey } from './submit-run.ts';
 import { formatTable } from './table.ts';
 
@@ -36,7 +37,7 @@ export async function dryRun(session: Session, request: PlanRequest): Promise<nu
   await jugfile.close();
   const id = 'DRYRUN' as RunId;
   const options = optionsOf(request, jugfile.loaded);
-  const { progress } = await survey(session.project, jugfile.loaded, { id, ...options });
+  const { progress, stale } = await survey(session.project, jugfile.loaded, { id, ...options });
   const functions = await forecastFunctions(session, progress);
   const found = forecast({
     graph: progress.plan.graph,
@@ -46,15 +47,16 @@ export async function dryRun(session: Session, request: PlanRequest): Promise<nu
   const present = await threadsFor(session, progress);
   const reasons = reasonsOf(progress);
   const parkedAt = jugfile.loaded.waits.map((each) => each.place);
-  const text = json
-    ? JSON.stringify(asDocument({ functions, found, present, reasons, parkedAt }))
-    : format({ functions, found, present, reasons, parkedAt });
+  const dry = { functions, stale, found, present, reasons, parkedAt };
+  const text = json ? JSON.stringify(asDocument(dry)) : format(dry);
   context.stdout.write(`${text}\n`);
   return 0;
 }
 
 interface DryRun {
   readonly functions: readonly FunctionForecast[];
+  /** Results made by other code, by function. */
+  readonly stale: Readonly<Record<string, number>>;
   readonly found: Forecast;
   readonly present: Threads;
   readonly reasons: readonly { readonly task: string; readonly why: string }[];
@@ -138,12 +140,13 @@ function unknownIn(functions: readonly FunctionForecast[]): string[] {
     .map((each) => each.name);
 }
 
-function asDocument({ functions, found, present, reasons, parkedAt }: DryRun): object {
+function asDocument({ functions, stale, found, present, reasons, parkedAt }: DryRun): object {
   const { threads } = present;
   return {
     kind: 'dry-run',
     tasks: reasons,
     functions: Object.fromEntries(functions.map(({ name, ...each }) => [name, each])),
+    stale,
     ...found,
     /** Without them the times are too short. */
     unknown: unknownIn(functions),
@@ -155,14 +158,14 @@ function asDocument({ functions, found, present, reasons, parkedAt }: DryRun): o
 
 const shownMax = 20;
 
-function format({ functions, found, present, reasons, parkedAt }: DryRun): string {
+function format({ functions, stale, found, present, reasons, parkedAt }: DryRun): string {
   const rows = functions.map(({ name, tasks, there, run, argumentBytes, meanMs }) => [
     ...[name, tasks, there, run],
     run === 0 ? '' : formatBytes(argumentBytes),
     run === 0 || meanMs === undefined ? '' : formatMs(meanMs),
   ]);
   const head = ['function', 'tasks', 'there', 'would run', 'arguments', 'takes'];
-  const lines = [formatTable(head, rows)];
+  const lines = [formatTable(head, rows), ...describeStale(stale)];
   for (const { task, why } of reasons.slice(0, shownMax)) lines.push(`${task}: ${why}`);
   const more = reasons.length - shownMax;
   if (more > 0) lines.push(`… and ${more.toString()} more: see all with --json`);

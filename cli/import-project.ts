@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { OpenProject } from '../broker/project.ts';
 import type { PublishOutcome } from '../broker/publisher.ts';
-import type { ResultFacts } from '../broker/results.ts';
+import { noFingerprint, type ResultFacts } from '../broker/result-facts.ts';
 import { isWrongRevision, toJugqError } from '../broker/nats-errors.ts';
 import { JugqError } from '../core/errors.ts';
 import { isRunId, isTaskId, type TaskId } from '../core/identifiers.ts';
@@ -137,7 +137,13 @@ class Import {
     if (!isBlob && facts !== null && facts.digest !== digest)
       throw this.#damaged(`the result of ${id} is not what was exported`);
     const value = isBlob ? (unpack(bytes, `the result of ${id}`) as BlobReference) : bytes;
-    const known = facts ?? { worker: 'import', ms: 0, attempt: 1, fingerprint: '-', digest };
+    const known = facts ?? {
+      worker: 'import',
+      ms: 0,
+      attempt: 1,
+      fingerprint: noFingerprint,
+      digest,
+    };
     this.#results.push({ id, facts: known, value });
     if (this.#results.length >= putAtOnce) await this.flush();
   }

@@ -8,39 +8,58 @@
  */
 import { markResults } from '../broker/mark-results.ts';
 import type { OpenProject } from '../broker/project.ts';
+import { isStale, type ResultFacts } from '../broker/result-facts.ts';
 import { scanHeads } from '../broker/result-heads.ts';
 import { downstreamOf } from '../core/downstream.ts';
 import { JugqError } from '../core/errors.ts';
-import { idOf } from '../core/graph.ts';
+import { idOf, TaskIndex, type Graph } from '../core/graph.ts';
 import { splitTaskId, type TaskId } from '../core/identifiers.ts';
 import { matchesTask, matchingTasks, type Pattern } from '../core/patterns.ts';
 import { isOver, type RunRecord } from '../core/records.ts';
 import type { Invalidated, InvalidatedFunction } from './library-types.ts';
 import { allRuns, updateRun } from './runs.ts';
+import { findStale } from './stale-results.ts';
 import { readPlan } from './stored-plans.ts';
+
+/** Which results are meant. */
+export interface InvalidateWish {
+  /** One of them is to match; with `stale` there may be none: all match. */
+  readonly patterns: readonly Pattern[];
+  /** Only results that other code made than that of the newest plan that declares their task. */
+  readonly stale?: boolean;
+}
+
+interface DoomedTask {
+  /** Hit itself, not only something that it depends on. */
+  readonly matched: boolean;
+  /** Of its result, if it has one. */
+  readonly facts: ResultFacts | undefined;
+  readonly present: boolean;
+}
 
 /** What is to go: tasks in an order in which each stands before those that depend on it. */
 export interface Doomed {
-  readonly patterns: readonly Pattern[];
-  readonly tasks: Map<TaskId, { readonly matched: boolean; present: boolean }>;
+  readonly wish: InvalidateWish;
+  /** Results that are stale; undefined where others go, too. */
+  readonly stale: ReadonlySet<TaskId> | undefined;
+  readonly tasks: Map<TaskId, DoomedTask>;
   /** What each plan that has been looked at has of these, by its name and by its digest. */
   readonly seen: Map<string, readonly TaskId[]>;
 }
 
 /**
- * Finds what patterns hit and what depends on it, without changing anything.
+ * Finds what a wish hits and what depends on it, without changing anything.
  *
- * @throws JugqError `USAGE` if a pattern hits nothing
+ * @throws JugqError `USAGE` if a pattern hits nothing; of what is stale there may be nothing
  */
-export async function findDoomed(
-  project: OpenProject,
-  patterns: readonly Pattern[],
-): Promise<Doomed> {
-  const doomed: Doomed = { patterns, tasks: new Map(), seen: new Map() };
+export async function findDoomed(project: OpenProject, wish: InvalidateWish): Promise<Doomed> {
+  const stale = wish.stale === true ? await findStale(project) : undefined;
+  const doomed: Doomed = { wish, stale, tasks: new Map(), seen: new Map() };
   await addFromPlans(project, doomed);
   await addFromResults(project, doomed);
-  for (const pattern of patterns) {
-    const isHit = [...doomed.tasks].some(([id, each]) => each.matched && hits([pattern], id));
+  if (stale !== undefined) return doomed;
+  for (const pattern of wish.patterns) {
+    const isHit = [...doomed.tasks].some(([id, each]) => each.matched && matches([pattern], id));
     if (isHit) continue;
     throw new JugqError(
       'USAGE',
@@ -72,15 +91,18 @@ export async function invalidateDoomed(
     // A run that was planned meanwhile may have taken what was not yet marked.
     await addFromPlans(project, doomed);
   }
-  await tellEndedRuns(project, doomed);
+  await tellRuns(project, doomed);
   return summaryOf(doomed);
 }
 
 /** Which functions each pattern hits, by its text. */
-export function functionsHit({ patterns, tasks }: Doomed): Map<Pattern, string[]> {
+export function functionsHit({ wish, tasks }: Doomed): Map<Pattern, string[]> {
   const names = new Set([...tasks].flatMap(([id, { matched }]) => (matched ? [nameOf(id)] : [])));
   return new Map(
-    patterns.map((each) => [each, [...names].filter((name) => each.matchesFunction(name)).sort()]),
+    wish.patterns.map((each) => [
+      each,
+      [...names].filter((name) => each.matchesFunction(name)).sort(),
+    ]),
   );
 }
 
@@ -107,7 +129,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** A task stands behind its dependencies, because each plan that has it has them, too, and before it. */
 async function addFromPlans(project: OpenProject, doomed: Doomed): Promise<void> {
-  const { patterns, tasks, seen } = doomed;
+  const { tasks, seen } = doomed;
   for (const record of await allRuns(project)) {
     if (record.plan === undefined || seen.has(record.plan)) continue;
     const digest = await project.plans.digest(record.plan);
@@ -117,33 +139,43 @@ async function addFromPlans(project: OpenProject, doomed: Doomed): Promise<void>
     const stored = await readPlan(project, record);
     if (stored === undefined) continue;
     const { graph } = stored.plan;
-    const matching = matchingTasks(graph, patterns);
+    const matching = hitIn(graph, doomed);
     const matched = new Set(matching);
     const ids: TaskId[] = [];
     for (const task of downstreamOf(graph, matching)) {
       const id = idOf(graph, task);
       ids.push(id);
-      if (!tasks.has(id)) tasks.set(id, { matched: matched.has(task), present: false });
+      if (!tasks.has(id))
+        tasks.set(id, { matched: matched.has(task), present: false, facts: undefined });
     }
     seen.set(record.plan, ids).set(digest, ids);
   }
 }
 
 /**
- * A run that has ended is followed by nobody any more: its record is told that these tasks are not finished now.
+ * A run that has ended is followed by nobody any more: its record is told that these tasks are not finished now. What any
+ * record says of stale results, its planner wrote once.
  *
  * It is for people alone: what is there is learnt from the results.
  */
-async function tellEndedRuns(project: OpenProject, { tasks, seen }: Doomed): Promise<void> {
+async function tellRuns(project: OpenProject, { tasks, seen }: Doomed): Promise<void> {
   for (const record of await allRuns(project)) {
     const ids = record.plan === undefined ? undefined : seen.get(record.plan);
-    if (!isOver(record.state) || ids === undefined) continue;
+    if (ids === undefined) continue;
     const gone = new Map<string, number>();
+    const stale = new Map<string, number>();
     for (const id of ids) {
-      if (tasks.get(id)?.present !== true) continue;
-      gone.set(nameOf(id), (gone.get(nameOf(id)) ?? 0) + 1);
+      const { present = false, facts } = tasks.get(id) ?? {};
+      if (!present) continue;
+      const name = nameOf(id);
+      gone.set(name, (gone.get(name) ?? 0) + 1);
+      if (isStale(facts, record.fingerprints[name] ?? ''))
+        stale.set(name, (stale.get(name) ?? 0) + 1);
     }
-    if (gone.size > 0) await updateRun(project, record.id, (each) => without(each, gone));
+    if (gone.size === 0 || (!isOver(record.state) && record.stale === undefined)) continue;
+    await updateRun(project, record.id, (each) =>
+      withoutStale(isOver(each.state) ? without(each, gone) : each, stale),
+    );
   }
 }
 
@@ -160,16 +192,37 @@ function without(record: RunRecord, gone: ReadonlyMap<string, number>): RunRecor
   return { ...record, functions, invalidated };
 }
 
-/** Results that match and that no plan knows of any more go, too. */
-async function addFromResults(project: OpenProject, { patterns, tasks }: Doomed): Promise<void> {
-  await scanHeads(project, undefined, ({ id }) => {
+function withoutStale(record: RunRecord, gone: ReadonlyMap<string, number>): RunRecord {
+  const { stale = {}, ...rest } = record;
+  const left = Object.entries(stale)
+    .map(([name, count]) => [name, count - (gone.get(name) ?? 0)] as const)
+    .filter(([, count]) => count > 0);
+  return left.length === 0 ? rest : { ...rest, stale: Object.fromEntries(left) };
+}
+
+/** Results that are hit and that no plan knows of any more go, too. */
+async function addFromResults(project: OpenProject, doomed: Doomed): Promise<void> {
+  const { wish, stale, tasks } = doomed;
+  await scanHeads(project, undefined, ({ id, facts }) => {
     const known = tasks.get(id);
-    if (known !== undefined) known.present = true;
-    else if (hits(patterns, id)) tasks.set(id, { matched: true, present: true });
+    if (known !== undefined) tasks.set(id, { ...known, present: true, facts });
+    // What is stale is in a plan.
+    else if (stale === undefined && matches(wish.patterns, id))
+      tasks.set(id, { matched: true, present: true, facts });
   });
 }
 
-function hits(patterns: readonly Pattern[], id: TaskId): boolean {
+/** The tasks of a graph that are hit. */
+function hitIn(graph: Graph, { wish, stale }: Doomed): number[] {
+  if (stale === undefined) return matchingTasks(graph, wish.patterns);
+  const index = new TaskIndex(graph);
+  return [...stale]
+    .filter((id) => wish.patterns.length === 0 || matches(wish.patterns, id))
+    .map((id) => index.find(id))
+    .filter((task) => task !== -1);
+}
+
+function matches(patterns: readonly Pattern[], id: TaskId): boolean {
   return matchesTask(patterns, splitTaskId(id));
 }
 

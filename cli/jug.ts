@@ -86,6 +86,8 @@ export interface PlannedRun {
   readonly tasks: number;
   /** Of these, how many have a result already. */
   readonly cached: number;
+  /** How many of those were made by other code than the present one, by function; empty: none. */
+  readonly stale: Readonly<Record<string, number>>;
 }
 
 /** How a run ended. */
@@ -187,11 +189,13 @@ export interface Jug {
    * Drops results and all that was made of them; safe while workers run.
    *
    * @param patterns - the beginning of a function's name, `=name`, `/regex/` or the beginning of a task id
-   * @throws JugqError `USAGE` if one of them hits nothing
+   * @param options.stale - only results that other code made than that of the newest plan that declares their task; no
+   *   pattern: all of these
+   * @throws JugqError `USAGE` if, of all results, one of the patterns hits nothing, or there is none
    */
   invalidate(
     patterns: string | readonly string[],
-    options?: { readonly dryRun?: boolean },
+    options?: { readonly stale?: boolean; readonly dryRun?: boolean },
   ): Promise<Invalidated>;
   /** What the project keeps on the server, by function. Reads the heads of all results. */
   du(): Promise<DiskUse>;

@@ -9,6 +9,8 @@ export interface Check {
   readonly functions: Readonly<Record<string, Counts>>;
   /** Where in the jugfile planning waits for results: what comes after is not known yet. */
   readonly parkedAt: readonly string[];
+  /** How many of the results were made by other code than the present one, by function; empty: none. */
+  readonly stale: Readonly<Record<string, number>>;
 }
 
 /** Where a result came from, or why there is none. */

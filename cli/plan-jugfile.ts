@@ -14,6 +14,7 @@ import { formatFailures, formatSummary, nothingToRun, summaryOf } from './report
 import { retryCommand } from './retry-command.ts';
 import { activeRuns, wishCancelled } from './runs.ts';
 import type { Session } from './session.ts';
+import { describeStale } from './stale-results.ts';
 import { submitRun, type Submitted } from './submit-run.ts';
 import { formatTable } from './table.ts';
 import { watchRun } from './watch-run.ts';
@@ -65,6 +66,7 @@ export async function submitRequested(
   const { id: run, jugfile, cached, state: now } = submitted.record;
   request.hooks.emit('run:planned', { run, jugfile, tasks: loaded.graph.count, cached });
   if (submitted.complete) request.hooks.emit('run:ended', { run, state: now });
+  for (const line of describeStale(submitted.record.stale)) stderr.write(`${line}\n`);
   for (const run of active) {
     if (run.jugfile !== loaded.path) {
       for (const name of changedFunctions(run, submitted.record)) {

@@ -21,7 +21,7 @@ import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
-import type { ResultFacts } from '../broker/results.ts';
+import type { ResultFacts } from '../broker/result-facts.ts';
 import { JugqError } from '../core/errors.ts';
 import { pack, unpack } from '../core/wire.ts';
 

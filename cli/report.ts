@@ -16,6 +16,8 @@ export interface Summary {
   readonly cancelled?: number;
   /** Intermediate results of functions with `keep: false` that are gone; they count in `tasks`. Absent: none. */
   readonly dropped?: number;
+  /** Results that other code made than is planned now, by function. Absent: none. */
+  readonly stale?: Readonly<Record<string, number>>;
   readonly published: number;
   readonly seconds: number;
 }
@@ -39,6 +41,7 @@ export function summaryOf(record: RunRecord, seconds: number): Summary {
     blocked,
     ...(cancelled > 0 ? { cancelled } : {}),
     ...(dropped > 0 ? { dropped } : {}),
+    ...(record.stale === undefined ? {} : { stale: record.stale }),
     published: record.published,
     seconds: Math.round(seconds * 1000) / 1000,
   };

@@ -25,13 +25,19 @@ export async function resubmitRun(
   const id = ulid() as RunId;
   const { targets, failFast } = record;
   const planned = { ...plan, bundle: { digest: plan.code, code: undefined } };
-  const { progress } = await survey(project, planned, { id, keepFailed: true, targets, failFast });
+  const { progress, stale } = await survey(project, planned, {
+    id,
+    keepFailed: true,
+    targets,
+    failFast,
+  });
   const { endedAt: _ended, note: _note, awake: _awake, ...before } = record;
   const {
     cancelling: _cancelling,
     cancelled: _cancelled,
     dropped: _dropped,
     invalidated: _invalidated,
+    stale: _stale,
     ...rest
   } = before;
   const again: RunRecord = {
@@ -43,6 +49,7 @@ export async function resubmitRun(
     plannedAt: new Date().toISOString(),
     basis: progress.basis,
     functions: countsByFunction(progress),
+    ...(Object.keys(stale).length === 0 ? {} : { stale }),
     executed: 0,
     cached: executedAndCached(progress).cached,
     published: 0,

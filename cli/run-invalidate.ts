@@ -17,6 +17,8 @@ import { formatTable } from './table.ts';
 
 export interface InvalidateRequest {
   readonly patterns: readonly string[];
+  /** Only results that other code made than is planned now. */
+  readonly stale: boolean;
   readonly dryRun: boolean;
   /** Do not ask. */
   readonly yes: boolean;
@@ -26,8 +28,12 @@ export interface InvalidateRequest {
 
 /** Invalidates what patterns hit and all that depends on it. */
 export async function runInvalidate(session: Session, request: InvalidateRequest): Promise<number> {
-  const { context, json, dryRun } = request;
-  const doomed = await findDoomed(session.project, parsePatterns(request.patterns));
+  const { context, json, dryRun, stale } = request;
+  const patterns = parsePatterns(request.patterns);
+  if (patterns.length === 0 && !stale) {
+    throw new JugqError('USAGE', 'what is to be invalidated? Give patterns of tasks, or --stale');
+  }
+  const doomed = await findDoomed(session.project, { patterns, stale });
   for (const [{ text }, names] of functionsHit(doomed)) {
     context.stderr.write(`${text} hits ${names.join(', ')}\n`);
   }
@@ -42,7 +48,7 @@ export async function runInvalidate(session: Session, request: InvalidateRequest
       });
   const text = json
     ? JSON.stringify({ kind: 'invalidated', dryRun, ...gone })
-    : format(gone, dryRun);
+    : format(gone, request);
   context.stdout.write(`${text}\n`);
   return 0;
 }
@@ -70,16 +76,25 @@ async function isMeant(doomed: Doomed, { yes, context }: InvalidateRequest): Pro
   }
 }
 
-function format({ tasks, results, functions }: Invalidated, dryRun: boolean): string {
+/** Who has changed a function and not planned since may wonder. */
+const nothingStale =
+  'no such result is stale: all were made by the code of the newest plan that declares them; code that was changed since then is not known before it is planned';
+
+function format(
+  { tasks, results, functions }: Invalidated,
+  { stale, dryRun }: InvalidateRequest,
+): string {
+  if (stale && tasks === 0) return nothingStale;
+  const chosen = stale ? 'changed' : 'named';
   const rows = Object.entries(functions).map(([name, each]) => [
     name,
     each.tasks,
     each.results,
     each.matched === each.tasks
-      ? 'named'
+      ? chosen
       : each.matched === 0
         ? 'depends on it'
-        : 'named, or depends on it',
+        : `${chosen}, or depends on it`,
   ]);
   const what = `${countOf(results, 'result')} of ${countOf(tasks, 'task')}`;
   const said = dryRun ? `${what} would be invalidated` : `${what} invalidated`;

@@ -143,7 +143,7 @@ function offered(session: Session, loaded: LoadedJugfile): Record<string, unknow
     invalidate: async (x: unknown) => {
       // A text is a pattern; the id of a task is one, too.
       const texts = typeof x === 'string' ? [x] : [...tasksIn(placeOf(x))];
-      const doomed = await findDoomed(project, parsePatterns(texts));
+      const doomed = await findDoomed(project, { patterns: parsePatterns(texts) });
       return invalidateDoomed(project, doomed, () => undefined);
     },
     describe: async (x: unknown) => {

@@ -15,12 +15,13 @@ import {
 import { checkLoaded } from './check-jugfile.ts';
 import type { CommandContext } from './commands/base.ts';
 import { formatShort, formatStatus } from './format-status.ts';
-import type { Status, WorkerStatus } from './library-types.ts';
+import type { Check, Status, WorkerStatus } from './library-types.ts';
 import { loneliness, lonelyQueues } from './lonely-queues.ts';
 import { lookAtJugfile } from './look-at-jugfile.ts';
 import { allRuns, findRun, isActive } from './runs.ts';
 import type { Session } from './session.ts';
 import { writeStatusPage } from './status-page.ts';
+import { describeStale } from './stale-results.ts';
 import { scanResults, type ScanFound } from './status-scan.ts';
 import { readPlan } from './stored-plans.ts';
 
@@ -131,7 +132,11 @@ export async function readStatus(session: Session, request: StatusQuestion): Pro
       ...(note === undefined ? {} : { note }),
     })),
     workers,
-    notes: [...(await explain(session, runs, workers)), ...(await warnings(session))],
+    notes: [
+      ...(await explain(session, runs, workers)),
+      ...(own === undefined ? runs : [own]).flatMap((each) => describeStale(each.stale)),
+      ...(await warnings(session)),
+    ],
   };
 }
 
@@ -197,10 +202,10 @@ async function surveyJugfile(
   session: Session,
   { args, context }: Pick<StatusQuestion, 'args' | 'context'>,
   jugfile: string,
-): Promise<{ readonly functions: Record<string, Counts>; readonly graph: Graph }> {
+): Promise<Pick<Check, 'functions' | 'stale'> & { readonly graph: Graph }> {
   const loaded = await lookAtJugfile(session, { jugfile, args }, context);
-  const { functions } = await checkLoaded(session.project, loaded);
-  return { functions, graph: loaded.graph };
+  const { functions, stale } = await checkLoaded(session.project, loaded);
+  return { functions, stale, graph: loaded.graph };
 }
 
 /** What runs was counted as ready; rows are sorted by name. */

@@ -1,5 +1,6 @@
 /** What `status` learns only by reading the heads of all results: how long tasks took, and whose code made them. */
 import type { OpenProject } from '../broker/project.ts';
+import { isStale } from '../broker/result-facts.ts';
 import { scanHeads } from '../broker/result-heads.ts';
 import { functionOf, TaskIndex, type Graph } from '../core/graph.ts';
 import { splitTaskId } from '../core/identifiers.ts';
@@ -39,8 +40,7 @@ export async function scanResults(project: OpenProject, wish: ScanWish): Promise
       if (task === -1) continue;
       const { fingerprint } = functionOf(graph, task);
       if (fingerprint === '') continue;
-      if (fingerprint !== facts.fingerprint)
-        stale.set(functionName, (stale.get(functionName) ?? 0) + 1);
+      if (isStale(facts, fingerprint)) stale.set(functionName, (stale.get(functionName) ?? 0) + 1);
       break;
     }
   });

@@ -18,6 +18,7 @@ import {
 import { startRun, state, type KnownFailure, type RunProgress } from '../core/run-progress.ts';
 import type { LoadedJugfile } from './load-jugfile.ts';
 import { updateRun } from './runs.ts';
+import { staleIn } from './stale-results.ts';
 
 /** What planning found and did. */
 export interface Submitted {
@@ -40,6 +41,14 @@ export interface SubmitOptions {
 /** Arguments over this size travel as blobs, so that a parcel of several stays within a message. */
 const inlineArgumentsMax = 64 * 1024;
 
+/** What is there of the tasks of a jugfile. */
+export interface Survey {
+  readonly progress: RunProgress;
+  readonly failed: ReadonlyMap<TaskId, KnownFailure>;
+  /** How many of the results that count were made by other code, by function. */
+  readonly stale: Readonly<Record<string, number>>;
+}
+
 /**
  * Compares what a jugfile declares with what is there, without writing anything.
  *
@@ -49,7 +58,7 @@ export async function survey(
   project: OpenProject,
   loaded: Planned,
   run: SubmitOptions & { readonly id: RunId },
-): Promise<{ progress: RunProgress; failed: ReadonlyMap<TaskId, KnownFailure> }> {
+): Promise<Survey> {
   const { graph, bundle } = loaded;
   const basis = await project.results.lastRevision();
   const results = await project.results.known(graph);
@@ -63,7 +72,7 @@ export async function survey(
   const plan = { graph, code: bundle.digest, spilled, open, kept, waits };
   const { id, targets, failFast } = run;
   const progress = startRun({ id, plan, basis, targets, failFast }, results, standing, () => 1);
-  return { progress, failed };
+  return { progress, failed, stale: staleIn(progress, results) };
 }
 
 /**
@@ -81,7 +90,7 @@ export async function submitRun(
   const id = ulid() as RunId;
   const planning = firstRecord(id, loaded, options);
   const revision = await project.runs.put(id, encodeRecord(planning), 0);
-  const { progress, failed } = await survey(project, loaded, { id, ...options });
+  const { progress, failed, stale } = await survey(project, loaded, { id, ...options });
   const end = conclusion(progress);
   const complete = end === 'finished' || end === 'failed';
   if (!options.keepFailed) await clearFailures(project, progress, failed);
@@ -90,7 +99,7 @@ export async function submitRun(
   const record: RunRecord = {
     ...planning,
     plan,
-    ...described(loaded, progress),
+    ...described(loaded, { progress, stale }),
     state: complete ? end : loaded.waits.length > 0 ? 'parked' : 'running',
     step: 1,
     basis: progress.basis,
@@ -120,12 +129,12 @@ export async function submitNext(
 ): Promise<RunRecord | undefined> {
   const next = step + 1;
   const options = { keepFailed: true, targets, failFast };
-  const { progress } = await survey(project, loaded, { id, ...options });
+  const { progress, stale } = await survey(project, loaded, { id, ...options });
   const plan = await storePlan(project, loaded, { id, step: next });
-  const facts = described(loaded, { ...progress, basis });
+  const facts = described(loaded, { progress: { ...progress, basis }, stale });
   return updateRun(project, id, (record) => {
     if (record.step !== step || isOver(record.state)) return undefined;
-    const { waits: _before, awake: _then, ...rest } = record;
+    const { waits: _before, awake: _then, stale: _last, ...rest } = record;
     const now = loaded.waits.length > 0 ? 'parked' : 'running';
     return { ...rest, ...facts, state: now, plan, step: next };
   });
@@ -140,13 +149,14 @@ export type Planned = Pick<LoadedJugfile, 'graph' | 'open' | 'kept' | 'waits'> &
 /** What a record says of the plan. */
 function described(
   { graph, waits }: Planned,
-  progress: RunProgress,
-): Pick<RunRecord, 'functions' | 'dropped' | 'fingerprints' | 'queues' | 'waits'> {
+  { progress, stale }: Pick<Survey, 'progress' | 'stale'>,
+): Pick<RunRecord, 'functions' | 'dropped' | 'stale' | 'fingerprints' | 'queues' | 'waits'> {
   const [wait] = waits;
   const dropped = countedApart(progress, state.dropped);
   return {
     functions: countsByFunction(progress),
     ...(Object.keys(dropped).length === 0 ? {} : { dropped }),
+    ...(Object.keys(stale).length === 0 ? {} : { stale }),
     fingerprints: Object.fromEntries(graph.functions.map((each) => [each.name, each.fingerprint])),
     queues: Object.fromEntries(graph.functions.map((each) => [each.name, each.queue])),
     ...(wait === undefined ? {} : { waits: wait.place }),

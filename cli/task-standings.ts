@@ -1,6 +1,6 @@
 /** How a task and what it depends on stand: by asking for these alone, however large their plan is. */
 import type { OpenProject } from '../broker/project.ts';
-import type { ResultFacts } from '../broker/results.ts';
+import type { ResultFacts } from '../broker/result-facts.ts';
 import { idOf, row, type Graph } from '../core/graph.ts';
 import type { BlobReference } from '../core/parcel.ts';
 import { decodeRecord, type CountedState, type FailureRecord } from '../core/records.ts';

@@ -69,6 +69,8 @@ export interface RunRecord {
   readonly dropped?: Readonly<Record<string, number>>;
   /** Results of each function that were invalidated after the run had ended; they are in no other count. */
   readonly invalidated?: Readonly<Record<string, number>>;
+  /** Results of each function that counted when the run was planned and were made by other code than the plan's. */
+  readonly stale?: Readonly<Record<string, number>>;
   /** What keeps the run from moving, if anything does. */
   readonly note?: string;
 }

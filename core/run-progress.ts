@@ -123,6 +123,8 @@ export interface KnownResult {
   readonly task: number;
   readonly revision: number;
   readonly present: boolean;
+  /** The result was made by other code than the plan's. */
+  readonly stale?: boolean;
 }
 
 /**

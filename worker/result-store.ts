@@ -4,6 +4,7 @@ import { ulid } from 'ulid';
 import { isWrongRevision, toJugqError } from '../broker/nats-errors.ts';
 import type { OpenProject } from '../broker/project.ts';
 import type { PublishOutcome } from '../broker/publisher.ts';
+import { noFingerprint } from '../broker/result-facts.ts';
 import { scanHeads, type ResultHead } from '../broker/result-heads.ts';
 import { decodeValue } from '../core/codec.ts';
 import { splitTaskId, type TaskId } from '../core/identifiers.ts';
@@ -90,7 +91,7 @@ async function keep(
 ): Promise<Uint8Array> {
   const { results } = project;
   const digest = hash('sha256', bytes, 'hex').slice(0, 32);
-  const facts = { worker, ms: 0, attempt: 1, fingerprint: '-', digest };
+  const facts = { worker, ms: 0, attempt: 1, fingerprint: noFingerprint, digest };
   for (;;) {
     const last = await results.readFromLeader(id);
     if (last?.present === true) return results.valueOf(last);

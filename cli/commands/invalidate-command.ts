@@ -13,10 +13,14 @@ export class InvalidateCommand extends JugqCommand {
       ['All results of a function, and what depends on them', '$0 invalidate =kmeans'],
       ['See what would go', '$0 invalidate --dry-run kmeans'],
       ['One task', '$0 invalidate kmeans.q3fh'],
+      ['What older code made, after planning with the new code', '$0 invalidate --stale'],
     ],
   });
 
-  patterns = Option.Rest({ name: 'pattern', required: 1 });
+  patterns = Option.Rest({ name: 'pattern' });
+  stale = Option.Boolean('--stale', false, {
+    description: 'only results that other code made than is planned now; no pattern: all of these',
+  });
   dryRun = Option.Boolean('--dry-run', false, {
     description: 'change nothing; tell what would go',
   });
@@ -26,8 +30,8 @@ export class InvalidateCommand extends JugqCommand {
   override execute(): Promise<number> {
     return this.withSession(async (session) => {
       const { runInvalidate } = await import('../run-invalidate.ts');
-      const { patterns, dryRun, yes, json, context } = this;
-      return runInvalidate(session, { patterns, dryRun, yes, json, context });
+      const { patterns, stale, dryRun, yes, json, context } = this;
+      return runInvalidate(session, { patterns, stale, dryRun, yes, json, context });
     });
   }
 }

@@ -218,7 +218,7 @@ for (const { path, version } of servers) {
     for (let n = 0; n < 100; n++) {
       const stored = await project.results.readFromLeader(idFor('f', n));
       if (stored === undefined) continue;
-      expected.push({ task: n, revision: stored.revision, present: n % 10 !== 0 });
+      expected.push({ task: n, revision: stored.revision, present: n % 10 !== 0, stale: false });
     }
     t.is(expected.length, 85);
     const many = Array.from({ length: 20 }, (_, i) => [`h${i.toString()}`, 100] as const);

@@ -141,3 +141,31 @@ test.serial(
     t.is((await user.run('status', '--exit-code')).status, 0);
   },
 );
+
+test.serial('--stale: what older code made goes, with what depends on it', async (t) => {
+  await using user = await projectOn(server, 'nothing');
+  const jugfile = (plus: number): string =>
+    `import { task } from 'jugq';
+     const one = task(function one(x: number) { return x + ${plus.toString()}; });
+     const other = task(function other(x: number) { return x; });
+     const two = task(function two(x: number, y: number) { return x + y; });
+     export const all = [1, 2, 3].map((x) => two(one(x), other(x)));`;
+  await user.write('jugfile.ts', jugfile(0));
+  await user.run('run', 'jugfile.ts');
+  const none = await user.run('invalidate', '--stale');
+  t.is(none.status, 0, none.stderr);
+  t.regex(none.stdout, /^no such result is stale/);
+  await user.write('jugfile.ts', jugfile(10));
+  t.like(await user.json('run', 'jugfile.ts', '--json'), { executed: 0, stale: { one: 3 } });
+  t.like(await user.json('invalidate', '--stale', 'other', '--json'), { tasks: 0, results: 0 });
+  const dry = await user.run('invalidate', '--stale', '--dry-run', '=one');
+  t.regex(
+    dry.stdout,
+    /^one +3 +3 +changed\ntwo +3 +3 +depends on it\n6 results of 6 tasks would be/m,
+  );
+  t.like(await user.json('invalidate', '--stale', '--json'), { tasks: 6, results: 6 });
+  t.notRegex((await user.run('status')).stdout, /changed since/);
+  t.like(await user.json('run', 'jugfile.ts', '--json'), { executed: 6, cached: 3 });
+  t.deepEqual(await user.json('get', 'jugfile.ts', 'all', '--json'), [12, 14, 16]);
+  t.regex((await user.run('invalidate', '--stale')).stdout, /^no such result is stale/);
+});

@@ -249,7 +249,13 @@ test.serial('--stale: results that older code of a function made', async (t) => 
   await user.write('jugfile.ts', jugfile('return 1 * x;'));
   const mended = await user.json<Status>('status', '--stale', '--json', 'jugfile.ts');
   t.like(mended.functions, { one: { stale: 3 }, two: { stale: 0 } });
-  await user.run('plan', 'jugfile.ts');
+  const note = 'one changed since 3 results of it were computed: kept as they are; ';
+  const dry = await user.run('plan', 'jugfile.ts', '--dry-run');
+  t.true(dry.stdout.includes(note), dry.stdout);
+  const planned = await user.run('plan', 'jugfile.ts');
+  t.true(planned.stderr.includes(note), planned.stderr);
+  t.like(await user.json('plan', 'jugfile.ts', '--json'), { executed: 0, stale: { one: 3 } });
+  t.true((await user.run('status')).stdout.includes(note));
   const { stdout } = await user.run('status', '--stale');
   t.regex(stdout, /^function +failed +blocked +waiting +ready +running +finished +stale\n/);
   t.regex(stdout, /^total +0 +0 +0 +0 +0 +6 +3$/m);

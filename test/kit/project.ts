@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { connectBroker, type ConnectionSettings } from '../../broker/connection.ts';
 import { openProject, type OpenProject } from '../../broker/project.ts';
-import type { ResultFacts } from '../../broker/results.ts';
+import type { ResultFacts } from '../../broker/result-facts.ts';
 import { toBase32 } from '../../core/base32.ts';
 import { parseProject, taskId, type RunId, type TaskId } from '../../core/identifiers.ts';
 import { encodeParcel } from '../../core/parcel.ts';

@@ -35,7 +35,7 @@ test.serial(
     await eventually('the dependent to run', () =>
       worker.events.some((event) => event.kind === 'task-started' && event.task === taker),
     );
-    const doomed = await findDoomed(trial.project, parsePatterns(['source']));
+    const doomed = await findDoomed(trial.project, { patterns: parsePatterns(['source']) });
     t.deepEqual([...doomed.tasks.keys()], [source, taker]);
     t.like(await invalidateDoomed(trial.project, doomed, () => undefined), {
       tasks: 2,

@@ -1,0 +1,55 @@
+/** What a result's message says of the result without its value: who made it, how, and with which code. */
+import { headers, type MsgHdrs } from 'nats';
+
+/** What is known of the attempt that made a result. */
+export interface ResultFacts {
+  readonly worker: string;
+  /** How long the function ran. */
+  readonly ms: number;
+  readonly attempt: number;
+  /** Of the function's code; `noFingerprint` where no task function made it. */
+  readonly fingerprint: string;
+  /** Of the CBOR of the result, blob or not. */
+  readonly digest: string;
+}
+
+/** Of results that a planner made, or that were imported without their facts. */
+export const noFingerprint = '-';
+
+type Headers = { get(name: string): string } | undefined;
+
+const factsHeader = 'Jugq-Result';
+const blobHeader = 'Jugq-Blob';
+
+/** The headers of a result. */
+export function headersOf(facts: ResultFacts, isBlob: boolean): MsgHdrs {
+  const { worker, ms, attempt, fingerprint, digest } = facts;
+  const all = headers();
+  all.set(factsHeader, `${worker} ${ms.toFixed(3)} ${attempt.toString()} ${fingerprint} ${digest}`);
+  if (isBlob) all.set(blobHeader, '1');
+  return all;
+}
+
+/** Whether the value is a reference to a blob. */
+export function holdsReference(all: Headers): boolean {
+  return all !== undefined && all.get(blobHeader) !== '';
+}
+
+/** What the one header of a result says; undefined: it was not written by jugq. */
+export function factsIn(all: Headers): ResultFacts | undefined {
+  const [worker, ms, attempt, fingerprint, digest] = (all?.get(factsHeader) ?? '').split(' ');
+  if (worker === undefined || ms === undefined || attempt === undefined) return undefined;
+  if (fingerprint === undefined || digest === undefined) return undefined;
+  return { worker, ms: Number(ms), attempt: Number(attempt), fingerprint, digest };
+}
+
+/**
+ * Whether a result was made by other code than its function has now.
+ *
+ * @param fingerprint - of the code that the function has now; empty: unknown
+ */
+export function isStale(facts: ResultFacts | undefined, fingerprint: string): boolean {
+  if (facts === undefined || facts.fingerprint === noFingerprint || fingerprint === '')
+    return false;
+  return facts.fingerprint !== fingerprint;
+}
