@@ -1,7 +1,8 @@
 /** A key-value bucket of small records: read with revisions, written by compare-and-set, followed. */
-import { headers, type JetStreamManager, type NatsConnection } from 'nats';
+import type { JetStreamManager, NatsConnection } from 'nats';
 import { isJugqError } from '../core/errors.ts';
 import { follow, type FollowOptions, type Following } from './follow.ts';
+import { writeHeaders, type HeaderReader } from './message-headers.ts';
 import { isNotFound, isWrongRevision, toJugqError } from './nats-errors.ts';
 import { patiently } from './patience.ts';
 import type { Publisher, PublishOutcome } from './publisher.ts';
@@ -68,19 +69,18 @@ export class Bucket {
     const outcome = await this.#publisher.publish({
       subject: keySubject(this.name, key),
       payload: value,
-      ...(expected === undefined ? {} : { headers: expecting(expected) }),
+      ...(expected === undefined ? {} : { headers: writeHeaders(expecting(expected)) }),
     });
     return this.#settle(key, outcome);
   }
 
   /** Leaves a delete marker; otherwise as `put`. */
   async delete(key: string, expected?: number): Promise<number | undefined> {
-    const mark = expected === undefined ? headers() : expecting(expected);
-    mark.set(operationHeader, 'DEL');
+    const condition = expected === undefined ? {} : expecting(expected);
     const outcome = await this.#publisher.publish({
       subject: keySubject(this.name, key),
       payload: empty,
-      headers: mark,
+      headers: writeHeaders({ ...condition, [operationHeader]: 'DEL' }),
     });
     return this.#settle(key, outcome);
   }
@@ -143,13 +143,11 @@ export class Bucket {
 
 const empty = new Uint8Array();
 
-function expecting(revision: number): ReturnType<typeof headers> {
-  const all = headers();
-  all.set(expectHeader, revision.toString());
-  return all;
+function expecting(revision: number): Record<string, string> {
+  return { [expectHeader]: revision.toString() };
 }
 
 /** Whether the headers are those of a delete or purge marker. */
-export function isMarker(all: { get(name: string): string } | undefined): boolean {
+export function isMarker(all: HeaderReader | undefined): boolean {
   return all !== undefined && all.get(operationHeader) !== '';
 }

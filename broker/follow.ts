@@ -16,12 +16,12 @@ import {
   type ConsumerInfo,
   type JetStreamManager,
   type Msg,
-  type MsgHdrs,
   type NatsConnection,
   type StreamInfo,
   type Subscription,
 } from 'nats';
 import { outsideReading } from './callbacks.ts';
+import { readHeaders, type HeaderReader } from './message-headers.ts';
 import { isNotFound, toJugqError } from './nats-errors.ts';
 import { onReconnect } from './reconnects.ts';
 
@@ -31,7 +31,7 @@ export interface Followed {
   readonly sequence: number;
   /** When the server stored it, epoch ms of its clock. */
   readonly storedAt: number;
-  readonly headers: MsgHdrs | undefined;
+  readonly headers: HeaderReader | undefined;
   /** Empty with `headersOnly`. */
   readonly data: Uint8Array;
 }
@@ -255,7 +255,7 @@ class Follower implements Following {
       subject: message.subject,
       sequence: place.sequence,
       storedAt: place.storedAt,
-      headers: message.headers,
+      headers: readHeaders(message),
       data: message.data,
     });
     if (generation !== this.#generation) return;

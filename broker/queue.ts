@@ -1,8 +1,9 @@
 /** The work queue, as the dispatcher uses it: publish, look at what is there, take a message back. */
-import { headers, NatsError, type JetStreamManager, type NatsConnection } from 'nats';
+import { NatsError, type JetStreamManager, type NatsConnection } from 'nats';
 import { isJugqError } from '../core/errors.ts';
 import type { TaskId } from '../core/identifiers.ts';
 import { decodeParcel, type Parcel } from '../core/parcel.ts';
+import { writeHeaders } from './message-headers.ts';
 import { clientCode, isNotFound, isSubjectOccupied } from './nats-errors.ts';
 import { patiently } from './patience.ts';
 import type { Publisher, PublishOutcome } from './publisher.ts';
@@ -18,7 +19,7 @@ export interface QueuedMessage {
 export type QueueOutcome = 'accepted' | 'occupied' | 'full';
 
 /** A message whose subject is taken is refused by its own code only with this header; otherwise it looks like a full stream. */
-const expectHeader = 'Nats-Expected-Last-Subject-Sequence';
+const expectNone = writeHeaders({ 'Nats-Expected-Last-Subject-Sequence': '0' });
 const getTimeoutMs = 5000;
 /** Status codes of a direct get: the message is not there; and whatever else is no answer to the question. */
 const missing = 404;
@@ -45,8 +46,6 @@ export class Queue {
     message: QueuedMessage & { readonly payload: Uint8Array },
     settle: (outcome: QueueOutcome, why: PublishOutcome) => void,
   ): void {
-    const expectNone = headers();
-    expectNone.set(expectHeader, '0');
     this.#publisher.send(
       {
         subject: taskSubject(this.#names, message.queue, message.head),

@@ -1,5 +1,5 @@
 /** What a result's message says of the result without its value: who made it, how, and with which code. */
-import { headers, type MsgHdrs } from 'nats';
+import type { HeaderReader } from './message-headers.ts';
 
 /** What is known of the attempt that made a result. */
 export interface ResultFacts {
@@ -16,27 +16,26 @@ export interface ResultFacts {
 /** Of results that a planner made, or that were imported without their facts. */
 export const noFingerprint = '-';
 
-type Headers = { get(name: string): string } | undefined;
-
 const factsHeader = 'Jugq-Result';
 const blobHeader = 'Jugq-Blob';
 
 /** The headers of a result. */
-export function headersOf(facts: ResultFacts, isBlob: boolean): MsgHdrs {
+export function headersOf(facts: ResultFacts, isBlob: boolean): Record<string, string> {
   const { worker, ms, attempt, fingerprint, digest } = facts;
-  const all = headers();
-  all.set(factsHeader, `${worker} ${ms.toFixed(3)} ${attempt.toString()} ${fingerprint} ${digest}`);
-  if (isBlob) all.set(blobHeader, '1');
+  const all: Record<string, string> = {
+    [factsHeader]: `${worker} ${ms.toFixed(3)} ${attempt.toString()} ${fingerprint} ${digest}`,
+  };
+  if (isBlob) all[blobHeader] = '1';
   return all;
 }
 
 /** Whether the value is a reference to a blob. */
-export function holdsReference(all: Headers): boolean {
+export function holdsReference(all: HeaderReader | undefined): boolean {
   return all !== undefined && all.get(blobHeader) !== '';
 }
 
 /** What the one header of a result says; undefined: it was not written by jugq. */
-export function factsIn(all: Headers): ResultFacts | undefined {
+export function factsIn(all: HeaderReader | undefined): ResultFacts | undefined {
   const [worker, ms, attempt, fingerprint, digest] = (all?.get(factsHeader) ?? '').split(' ');
   if (worker === undefined || ms === undefined || attempt === undefined) return undefined;
   if (fingerprint === undefined || digest === undefined) return undefined;

@@ -6,14 +6,7 @@
  * <digest>`. A result over the limit of a message is a blob, and its value the reference (`Jugq-Blob: 1`).
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import {
-  headers,
-  type JetStreamManager,
-  type Msg,
-  type MsgHdrs,
-  type NatsConnection,
-  type StreamInfo,
-} from 'nats';
+import type { JetStreamManager, Msg, NatsConnection, StreamInfo } from 'nats';
 import { functionOf, idOf, TaskIndex, type Graph } from '../core/graph.ts';
 import { isFunctionName, type TaskId } from '../core/identifiers.ts';
 import type { BlobReference } from '../core/parcel.ts';
@@ -23,6 +16,7 @@ import { JugqError } from '../core/errors.ts';
 import type { Blobs } from './blobs.ts';
 import { isMarker } from './bucket.ts';
 import { follow, type Following } from './follow.ts';
+import { HeaderText, readHeaders, writeHeaders, type HeaderReader } from './message-headers.ts';
 import { isNotFound, isTransient, toJugqError } from './nats-errors.ts';
 import { patiently } from './patience.ts';
 import type { Publisher, PublishOutcome } from './publisher.ts';
@@ -100,20 +94,21 @@ export class Results {
     const { value } = result;
     const isInline = value instanceof Uint8Array;
     const all = headersOf(result.facts, !isInline);
-    all.set(expectHeader, result.expects.toString());
+    all[expectHeader] = result.expects.toString();
     const payload = isInline ? value : pack(value);
-    this.#publisher.send({ subject: this.#prefix + result.id, payload, headers: all }, settle);
+    const subject = this.#prefix + result.id;
+    this.#publisher.send({ subject, payload, headers: writeHeaders(all) }, settle);
   }
 
   /** Leaves a delete marker, expecting the given revision; undefined: whatever is there. */
   async mark(id: TaskId, expects?: number): Promise<PublishOutcome> {
-    const all = headers();
-    if (expects !== undefined) all.set(expectHeader, expects.toString());
-    all.set(markerHeader, 'DEL');
     return this.#publisher.publish({
       subject: this.#prefix + id,
       payload: new Uint8Array(),
-      headers: all,
+      headers: writeHeaders({
+        ...(expects === undefined ? {} : { [expectHeader]: expects.toString() }),
+        [markerHeader]: 'DEL',
+      }),
     });
   }
 
@@ -126,9 +121,10 @@ export class Results {
     const subject = `$JS.API.DIRECT.GET.${this.#stream}.${this.#prefix}${id}`;
     const answer = await this.#request(subject, id);
     if (answer.headers?.code === 404) return undefined;
-    const sequence = Number(answer.headers?.get('Nats-Sequence'));
-    const storedAt = answer.headers?.get('Nats-Time-Stamp') ?? '';
-    return { ...this.#stored(id, sequence, answer.headers, answer.data), storedAt };
+    const all = readHeaders(answer);
+    const sequence = Number(all?.get('Nats-Sequence'));
+    const storedAt = all?.get('Nats-Time-Stamp') ?? '';
+    return { ...this.#stored(id, sequence, all, answer.data), storedAt };
   }
 
   /** As `read`, but asked of the stream's leader: never late, and slower. */
@@ -317,14 +313,14 @@ export class Results {
   #stored(
     id: TaskId,
     revision: number,
-    all: MsgHdrs | undefined,
+    all: HeaderReader | undefined,
     data: Uint8Array,
   ): Omit<StoredResult, 'storedAt'> {
     const expected = Number(all?.get(expectHeader) ?? '');
     return { ...this.#entry(id, revision, all), data, isBlob: holdsReference(all), expected };
   }
 
-  #entry(id: TaskId, revision: number, all: MsgHdrs | undefined): ResultEntry {
+  #entry(id: TaskId, revision: number, all: HeaderReader | undefined): ResultEntry {
     return { id, revision, present: !isMarker(all), facts: factsIn(all) };
   }
 }
@@ -357,12 +353,6 @@ function isMadeByOtherCode(graph: Graph, task: number, facts: ResultFacts | unde
 }
 
 /** Headers as `STREAM.MSG.GET` gives them: base64 of the lines as they were sent. */
-function parseHeaders(text: string | undefined): MsgHdrs | undefined {
-  if (text === undefined) return undefined;
-  const all = headers();
-  for (const line of Buffer.from(text, 'base64').toString('latin1').split('\r\n').slice(1)) {
-    const colon = line.indexOf(':');
-    if (colon > 0) all.set(line.slice(0, colon), line.slice(colon + 1).trim());
-  }
-  return all;
+function parseHeaders(text: string | undefined): HeaderReader | undefined {
+  return text === undefined ? undefined : new HeaderText(Buffer.from(text, 'base64').toString());
 }

@@ -7,7 +7,7 @@
 import { invariant } from './errors.ts';
 import { idOf } from './graph.ts';
 import type { TaskId } from './identifiers.ts';
-import type { DispatchState, MessagePlace } from './dispatch-state.ts';
+import type { DispatchState, MessagePlace, Placed } from './dispatch-state.ts';
 import { fact, holds, setFact } from './run-progress.ts';
 
 /** A task that is believed to be queued. */
@@ -40,8 +40,17 @@ export function messageKey({ queue, head }: MessagePlace): string {
   return `${queue} ${head}`;
 }
 
-/** The task is queued, there; if another message was believed to hold it, that is forgotten. */
-export function enterLedger(state: DispatchState, id: TaskId, entry: LedgerEntry): void {
+/**
+ * The task is queued, there; if another message was believed to hold it, that is forgotten.
+ *
+ * @param known - the task in one of the runs, which saves looking for it there
+ */
+export function enterLedger(
+  state: DispatchState,
+  id: TaskId,
+  entry: LedgerEntry,
+  known?: Placed,
+): void {
   const { ledger } = state;
   if (ledger.entries.has(id)) leaveLedger(state, id);
   ledger.entries.set(id, entry);
@@ -49,7 +58,7 @@ export function enterLedger(state: DispatchState, id: TaskId, entry: LedgerEntry
   const parcel = ledger.parcels.get(entry.key);
   if (parcel === undefined) ledger.parcels.set(entry.key, new Set([id]));
   else parcel.add(id);
-  setQueued(state, id, true);
+  setQueued(state, id, true, known);
 }
 
 /** The task is not queued, or will soon not be. */
@@ -111,9 +120,9 @@ export function validateLedger(state: DispatchState): void {
   }
 }
 
-function setQueued(state: DispatchState, id: TaskId, value: boolean): void {
+function setQueued(state: DispatchState, id: TaskId, value: boolean, known?: Placed): void {
   for (const run of state.runs) {
-    const task = run.index.find(id);
+    const task = run === known?.run ? known.task : run.index.find(id);
     if (task !== -1) setFact(run, task, fact.queued, value);
   }
 }

@@ -50,6 +50,8 @@ export interface Parcel {
   readonly quick: boolean;
   /** The first of its tasks that fails for good ends the run: nothing more of it is to be begun. */
   readonly failFast: boolean;
+  /** Results of its tasks are taken by other tasks: worth keeping at hand. */
+  readonly taken: boolean;
   readonly tasks: readonly ParcelTask[];
 }
 
@@ -76,6 +78,7 @@ export function encodeParcel(
       packInputs(task.inputs),
     ]),
     parcel.failFast,
+    parcel.taken,
   ]);
 }
 
@@ -94,8 +97,19 @@ export function decodeParcel(bytes: Uint8Array): Parcel {
   const fields = unpack(bytes, 'a queue message');
   if (!Array.isArray(fields)) throw corrupt();
   requireFormat(fields[0], parcelFormat, 'a queue message');
-  const [, run, code, functionName, fingerprint, retries, timeoutMs, quick, tasks, failFast] =
-    fields as [number, RunId, string, string, string, number, number, boolean, unknown, boolean];
+  const [
+    ,
+    run,
+    code,
+    functionName,
+    fingerprint,
+    retries,
+    timeoutMs,
+    quick,
+    tasks,
+    failFast,
+    taken,
+  ] = fields as ParcelFields;
   if (typeof functionName !== 'string' || !Array.isArray(tasks) || tasks.length === 0) {
     throw corrupt();
   }
@@ -108,9 +122,24 @@ export function decodeParcel(bytes: Uint8Array): Parcel {
     ...(timeoutMs > 0 ? { timeoutMs } : {}),
     quick,
     failFast,
+    taken,
     tasks: tasks.map((fieldsOfTask) => readTask(functionName, fieldsOfTask)),
   };
 }
+
+type ParcelFields = [
+  format: number,
+  run: RunId,
+  code: string,
+  functionName: string,
+  fingerprint: string,
+  retries: number,
+  timeoutMs: number,
+  quick: boolean,
+  tasks: unknown,
+  failFast: boolean,
+  taken: boolean,
+];
 
 type TaskFields = [
   hash: Uint8Array,

@@ -112,7 +112,7 @@ function publishOne(
   const expects = owner.run.revision[owner.task] ?? 0;
   const key = messageKey({ queue, head });
   const entry = { head, queue, key, code, since: now, expects };
-  enterLedger(state, head, entry);
+  enterLedger(state, head, entry, owner);
   const mates = isRetry(owner) ? [] : popMates(state, { run, fn, owner, entry, most: size - 1 });
   const tasks = [owner.task, ...mates];
   out.push({ kind: 'publish', run: owner.run, tasks, head, quick: isQuick(state, name) });
@@ -135,7 +135,8 @@ function popMates(
     if (theirs.run !== owner.run || isRetry(theirs) || bytes > parcelBytesMax) break;
     run.ready.pop(fn);
     const expects = owner.run.revision[theirs.task] ?? 0;
-    enterLedger(state, idOf(run.plan.graph, task), { ...entry, expects });
+    const own = expects === entry.expects ? entry : { ...entry, expects };
+    enterLedger(state, idOf(run.plan.graph, task), own, theirs);
     mates.push(theirs.task);
   }
   return mates;

@@ -122,7 +122,7 @@ export class Batches {
       return;
     }
     this.#schedule.note(held.parcel.functionName, outcome.ms);
-    this.#wishes.onParcelMs(outcome.ms * held.parcel.tasks.length);
+    this.#wishes.onParcelMs((outcome.ms + handlingMs) * held.parcel.tasks.length);
     const failureRevision = work.suspect?.failureRevision ?? task.failureExpects;
     const attempted = { parcel: held.parcel, task, failureRevision };
     storeResult(this.#context, attempted, outcome, () => {
@@ -180,5 +180,8 @@ export class Batches {
     }
   }
 }
+
+/** What a task costs its worker besides its run: what is taken ahead of tiny tasks is bounded by this. */
+const handlingMs = 0.02;
 
 const deathNames = { timeout: 'Timeout', memory: 'OutOfMemory', exit: 'Exit' } as const;

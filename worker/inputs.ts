@@ -9,6 +9,7 @@ import type { InputReference } from '../core/parcel.ts';
 import type { OpenProject } from '../broker/project.ts';
 import { onReconnect } from '../broker/reconnects.ts';
 import type { StoredResult } from '../broker/results.ts';
+import { RecentResults } from './recent-results.ts';
 
 /** CBOR of a result, or which result is not there: the last entry of its key, if it has one. */
 export type Input =
@@ -20,32 +21,22 @@ export type Input =
       readonly marked: boolean;
     };
 
-const cacheBytesMax = 64 * 1024 * 1024;
-/** A larger one would push out too many others for one that is rarely asked for twice. */
-const cachedBytesMax = 4 * 1024 * 1024;
-
 export class Inputs {
   readonly #project: OpenProject;
-  readonly #cache = new Map<TaskId, { readonly revision: number; readonly bytes: Uint8Array }>();
+  readonly #cache = new RecentResults();
   readonly #reading = new Map<string, Promise<Input>>();
-  #bytes = 0;
 
   constructor(project: OpenProject) {
     this.#project = project;
     // A server that comes back without its data counts revisions anew: an old number may mean another value.
     onReconnect(project.connection, () => {
       this.#cache.clear();
-      this.#bytes = 0;
     });
   }
 
   /** Remembers a result that this worker has just stored. */
   remember(id: TaskId, revision: number, bytes: Uint8Array): void {
-    if (bytes.length > cachedBytesMax) return;
-    this.#forget(id);
     this.#cache.set(id, { revision, bytes });
-    this.#bytes += bytes.length;
-    if (this.#bytes > cacheBytesMax) this.#makeRoom();
   }
 
   /**
@@ -98,19 +89,5 @@ export class Inputs {
       // A result without its blob is no result: it is computed again.
       return { kind: 'missing', id: stored.id, revision: stored.revision, marked: false };
     }
-  }
-
-  #makeRoom(): void {
-    for (const oldest of this.#cache.keys()) {
-      if (this.#bytes <= cacheBytesMax) break;
-      this.#forget(oldest);
-    }
-  }
-
-  #forget(id: TaskId): void {
-    const known = this.#cache.get(id);
-    if (known === undefined) return;
-    this.#cache.delete(id);
-    this.#bytes -= known.bytes.length;
   }
 }

@@ -1,7 +1,7 @@
 /** Does what the dispatcher has decided, and tells it what came of it. */
 import { readFailure } from '../broker/failures.ts';
 import { parcelTask, type Instruction, type MessagePlace } from '../core/dispatch.ts';
-import { functionOf, idOf } from '../core/graph.ts';
+import { functionOf, idOf, row } from '../core/graph.ts';
 import type { TaskId } from '../core/identifiers.ts';
 import { encodeParcel } from '../core/parcel.ts';
 import type { RunProgress } from '../core/run-progress.ts';
@@ -110,6 +110,7 @@ export class Performer {
         ...(facts.timeoutMs === undefined ? {} : { timeoutMs: facts.timeoutMs }),
         quick: instruction.quick,
         failFast: run.failFast,
+        taken: instruction.tasks.some((task) => row(run.dependents, task).length > 0),
       },
       instruction.tasks.map((task) => parcelTask(run, task)),
     );

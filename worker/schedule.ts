@@ -49,6 +49,14 @@ export class Schedule {
   readonly #lanes = new Map<string, Work[]>();
   readonly #durations = new Map<string, { seen: number; meanMs: number }>();
   readonly #slots: Slot[];
+  #lastLane:
+    | {
+        readonly held: HeldParcel;
+        readonly file: string;
+        readonly manner: string;
+        readonly key: string;
+      }
+    | undefined;
   #waiting = 0;
 
   constructor(threads: number) {
@@ -61,8 +69,7 @@ export class Schedule {
   }
 
   add(work: Work): void {
-    const manner = work.suspect !== undefined ? 'suspect' : work.alone ? 'alone' : '';
-    const key = `${work.file} ${work.held.parcel.functionName} ${manner}`;
+    const key = this.#laneOf(work);
     const lane = this.#lanes.get(key);
     if (lane === undefined) this.#lanes.set(key, [work]);
     else lane.push(work);
@@ -93,6 +100,16 @@ export class Schedule {
       seen: known.seen + 1,
       meanMs: known.meanMs + weight * (ms - known.meanMs),
     });
+  }
+
+  /** The tasks of a parcel come one after another, and the text would be made for each. */
+  #laneOf({ held, file, suspect, alone }: Work): string {
+    const manner = suspect !== undefined ? 'suspect' : alone ? 'alone' : '';
+    const last = this.#lastLane;
+    if (last?.held === held && last.file === file && last.manner === manner) return last.key;
+    const key = `${file} ${held.parcel.functionName} ${manner}`;
+    this.#lastLane = { held, file, manner, key };
+    return key;
   }
 
   #nextFor(thread: number, admits: (work: Work) => boolean): NextBatch | undefined {

@@ -84,7 +84,8 @@ function put(context: StoreContext, result: Put, settle: () => void): void {
   context.project.results.put(result, (outcome) => {
     if (outcome.kind === 'stored') {
       context.trace({ kind: 'result-stored', task: result.id, ms: result.facts.ms });
-      context.inputs.remember(result.id, outcome.sequence, result.bytes);
+      if (result.attempted.parcel.taken)
+        context.inputs.remember(result.id, outcome.sequence, result.bytes);
       context.onFull(undefined);
       // The usual case costs no turn of the event loop.
       if (result.attempted.failureRevision === 0) settle();

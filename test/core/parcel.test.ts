@@ -35,6 +35,7 @@ const anyParcel = fc
     timeoutMs: fc.option(fc.integer({ min: 1 })),
     quick: fc.boolean(),
     failFast: fc.boolean(),
+    taken: fc.boolean(),
     tasks: fc.array(anyTask, { minLength: 1, maxLength: 4 }),
   })
   .map(({ timeoutMs, tasks, ...facts }): Parcel => ({

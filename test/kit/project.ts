@@ -58,6 +58,7 @@ export function parcelFor(functionName: string, number: number): Uint8Array {
       retries: 0,
       quick: false,
       failFast: false,
+      taken: false,
     },
     [
       {

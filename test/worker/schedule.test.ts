@@ -15,6 +15,7 @@ function work(functionName: string, options: Partial<Work> & { timeoutMs?: numbe
   const parcel = {
     functionName,
     failFast: false,
+    taken: false,
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
   };
   const id = `${functionName}.${'a'.repeat(32)}` as TaskId;

@@ -19,6 +19,7 @@ export function parcelOf(run: RunProgress, tasks: readonly number[], quick: bool
     retries: facts.retries,
     quick,
     failFast: false,
+    taken: false,
     tasks: tasks.map((task) => ({
       ...parcelTask(run, task),
       id: idOf(graph, task),
