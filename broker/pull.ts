@@ -125,7 +125,7 @@ export class Puller {
 
   #ask(): void {
     const missing = this.#room - this.#asked;
-    if (this.#stopped || !this.#ready || missing <= 0) return;
+    if (this.#stopped || !this.#ready || missing <= 0 || this.#connection.isClosed()) return;
     // Under a flood, asking for one at a time would be a request a message.
     if (this.#asked > 0 && missing * 4 < this.#room) return;
     const inbox = createInbox();
