@@ -6,6 +6,13 @@ import { addCounts, isOver, type RunRecord } from '../core/records.ts';
 import type { Value } from '../core/task.ts';
 import { matchesTask, parsePatterns } from '../core/patterns.ts';
 import { untilWhole } from './await-jugfile.ts';
+import {
+  requireObject,
+  requireOptions,
+  requireRun,
+  requireText,
+  requireTexts,
+} from './call-arguments.ts';
 import { cancelRun, pauseRun, resumeRun } from './cancel-run.ts';
 import { cancelTasks } from './cancel-tasks.ts';
 import { checkLoaded } from './check-jugfile.ts';
@@ -52,7 +59,7 @@ import { openJugfile, requireWhole, type LoadedJugfile } from './load-jugfile.ts
 import { optionsOf } from './plan-options.ts';
 import { retryFailures } from './retry-failures.ts';
 import { openSession, type Session } from './session.ts';
-import { loadSettings } from './settings.ts';
+import { loadSettings, readGiven } from './settings.ts';
 import { chosenFailures, type ChosenFailures } from './show-failures.ts';
 import { readStatus } from './show-status.ts';
 import { submitRun } from './submit-run.ts';
@@ -64,9 +71,11 @@ import { watchRun } from './watch-run.ts';
  * @throws JugqError when there is no usable server
  */
 export async function connect(options: ConnectOptions = {}): Promise<Jug> {
+  requireObject(options, 'connect');
   const { cwd = process.cwd(), onNotice, ...flags } = options;
   const say = onNotice ?? ((line: string): void => void process.stderr.write(`${line}\n`));
-  const loaded = loadSettings({ flags, env: process.env, cwd });
+  const flagOrigin = (key: string): string => `the option ${key} of connect`;
+  const loaded = loadSettings({ flags, flagOrigin, env: process.env, cwd });
   const session = await openSession(loaded, { cwd, role: 'program', say });
   return new OpenJug(session, say);
 }
@@ -137,7 +146,7 @@ class OpenJug implements Jug {
     run: string | PlannedRun,
     options: { readonly timeoutMs?: number } = {},
   ): Promise<RunEnd> {
-    const id = (typeof run === 'string' ? run : run.id) as RunId;
+    const id = requireRun(run, 'jug.wait') as RunId;
     const known = await this.#session.project.runs.get(id);
     if (known?.value === undefined) {
       throw new JugqError('UNKNOWN_RUN', `there is no run ${id}: plan one first`);
@@ -152,23 +161,23 @@ class OpenJug implements Jug {
   }
 
   async cancel(run: string | PlannedRun): Promise<RunEnd> {
-    return endOf((await cancelRun(this.#session, { run: idOf(run) })).record);
+    return endOf((await cancelRun(this.#session, { run: requireRun(run, 'jug.cancel') })).record);
   }
 
   cancelTasks(
     patterns: string | readonly string[],
     { run }: { readonly run?: string } = {},
   ): Promise<CancelledTasks> {
-    const all = typeof patterns === 'string' ? [patterns] : patterns;
+    const all = requireTexts(patterns, 'jug.cancelTasks: a pattern');
     return cancelTasks(this.#session, { patterns: all, run });
   }
 
   async pause(run: string | PlannedRun): Promise<void> {
-    await pauseRun(this.#session, { run: idOf(run) });
+    await pauseRun(this.#session, { run: requireRun(run, 'jug.pause') });
   }
 
   async resume(run: string | PlannedRun): Promise<void> {
-    await resumeRun(this.#session, { run: idOf(run) });
+    await resumeRun(this.#session, { run: requireRun(run, 'jug.resume') });
   }
 
   async failures(options: FailureOptions = {}): Promise<TaskFailure[]> {
@@ -188,7 +197,8 @@ class OpenJug implements Jug {
     { stale = false, dryRun = false }: { readonly stale?: boolean; readonly dryRun?: boolean } = {},
   ): Promise<Invalidated> {
     const { project } = this.#session;
-    const all = typeof patterns === 'string' ? [patterns] : patterns;
+    const all =
+      stale && patterns.length === 0 ? [] : requireTexts(patterns, 'jug.invalidate: a pattern');
     const doomed = await findDoomed(project, { patterns: parsePatterns(all), stale });
     if (dryRun) return summaryOf(doomed);
     return invalidateDoomed(project, doomed, () => undefined);
@@ -221,9 +231,10 @@ class OpenJug implements Jug {
   }
 
   async startWorker(options: WorkerOptions = {}): Promise<RunningWorker> {
-    const { settings } = this.#session;
-    const { threads = settings.threads, queues = settings.queues, onMessage = this.#say } = options;
-    const session = { ...this.#session, settings: { ...settings, threads, queues } };
+    requireOptions(options, ['threads', 'queues', 'onMessage'], 'jug.startWorker');
+    const { onMessage = this.#say, ...wishes } = options;
+    const settings = { ...this.#session.settings, ...readGiven(wishes, 'jug.startWorker') };
+    const session = { ...this.#session, settings };
     // Programs that only look need nothing of what runs tasks.
     const { startWorker } = await import('./start-worker.ts');
     this.#dispatch();
@@ -266,7 +277,7 @@ class OpenJug implements Jug {
     args: readonly string[],
     wait = false,
   ): Promise<LoadedJugfile> {
-    const open = await openJugfile(jugfile, {
+    const open = await openJugfile(requireText(jugfile, 'the jugfile'), {
       cwd: this.#session.cwd,
       args,
       external: this.#session.settings.external,
@@ -293,10 +304,6 @@ function targetOf(targets: readonly string[] | undefined): Pick<CleanUpWish, 'ta
   if (targets === undefined || targets.length === 0) return {};
   const patterns = parsePatterns(targets);
   return { target: (task) => matchesTask(patterns, task) };
-}
-
-function idOf(run: string | PlannedRun): string {
-  return typeof run === 'string' ? run : run.id;
 }
 
 function choiceOf({ patterns = [], cause, run }: FailureOptions): ChosenFailures {

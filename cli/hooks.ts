@@ -50,7 +50,12 @@ export async function loadHooks(
   place: HooksPlace,
 ): Promise<Hooks> {
   const callbacks: Callbacks = new Map();
-  for (const file of files) await loadModule(file, place, registryOf(callbacks, file));
+  for (const file of files) {
+    const before = registered(callbacks);
+    await loadModule(file, place, registryOf(callbacks, file));
+    if (registered(callbacks) === before)
+      place.say(`the hooks module ${file} registers nothing: call on(name, callback) from 'jugq'`);
+  }
   const begun = new Set<Promise<unknown>>();
   const complain = (name: HookName, error: unknown): void => {
     place.say(
@@ -83,6 +88,10 @@ export async function loadHooks(
       await Promise.race([Promise.all(begun), late]);
     },
   };
+}
+
+function registered(callbacks: Callbacks): number {
+  return [...callbacks.values()].reduce((sum, each) => sum + each.length, 0);
 }
 
 function emitTraced(emit: Hooks['emit'], event: TraceEvent, worker: string): void {

@@ -17,6 +17,8 @@ export interface Progress {
 
 const barWidth = 24;
 const plainEveryMs = 5000;
+/** Of a run that does not move, a plain line a minute. */
+const quietMax = 12;
 const redrawEveryMs = 100;
 /** Work that nobody takes is told so after this long, and again as often as a plain line. */
 const loneAfterMs = 3000;
@@ -56,11 +58,17 @@ function plainProgress(stream: OutputStream): Progress {
   const pace = startPace();
   let last: RunView | undefined;
   let told = '';
+  let quiet = 0;
+  let due = 1;
   const tell = (): void => {
     if (last === undefined) return;
     const text = formatLine(last, pace);
-    // Even when nothing has changed: whoever waits sees that somebody does.
-    stream.write(`${text}${text === told ? ' (unchanged)' : ''}\n`);
+    quiet = text === told ? quiet + 1 : 0;
+    if (quiet === 0) due = 1;
+    // Even when nothing has changed: whoever waits sees that somebody does, ever less often.
+    else if (quiet < due) return;
+    else due = Math.min(2 * due, quiet + quietMax);
+    stream.write(`${text}${quiet === 0 ? '' : ' (unchanged)'}\n`);
     told = text;
   };
   const timer = setInterval(tell, plainEveryMs);

@@ -74,6 +74,8 @@ export function formatSummary(summary: Summary): string {
 
 /** Why a run that was only just planned is over. */
 export function nothingToRun(record: RunRecord): string {
+  if (Object.keys(record.functions).length === 0)
+    return 'nothing to run: the jugfile declares no tasks';
   const { failed, blocked } = addCounts(Object.values(record.functions));
   return failed + blocked === 0
     ? 'nothing to run: every result is there'

@@ -15,10 +15,12 @@ import { isInterruption } from './commands/base.ts';
 import { carryOut } from './carry-out.ts';
 import { conclude, openRequested, submitRequested, type PlanRequest } from './plan-jugfile.ts';
 import { nothingToRun } from './report.ts';
+import { answerMs } from './cancel-run.ts';
 import { wishCancelled } from './runs.ts';
 import type { Session } from './session.ts';
 import type { OpenJugfile } from './load-jugfile.ts';
-import type { Submitted } from './submit-run.ts';
+import { watchRun } from './watch-run.ts';
+import { recountRun, type Submitted } from './submit-run.ts';
 
 /** Plans and executes until nothing is left to do. */
 export async function runHere(session: Session, request: PlanRequest): Promise<number> {
@@ -49,9 +51,28 @@ async function runJugfile(
   try {
     const record = await carryOutOrCancel(session, request, { jugfile, submitted });
     return await conclude(session, request, { loaded: jugfile.loaded, record, startedAt });
+  } catch (error) {
+    if (isInterruption(error)) {
+      await worker.stop();
+      await countWhatEnded(session, { jugfile, submitted });
+    }
+    throw error;
   } finally {
     await worker.stop();
     await dispatcher.stop();
+  }
+}
+
+/** What was running when the run was cancelled has been finished since, and is to be seen by `status`. */
+async function countWhatEnded(
+  { project }: Session,
+  { jugfile, submitted }: { readonly jugfile: OpenJugfile; readonly submitted: Submitted },
+): Promise<void> {
+  try {
+    await recountRun(project, jugfile.loaded, submitted.record);
+  } catch (error) {
+    // A server that is gone or full now is no reason to end otherwise than as interrupted.
+    if (!isJugqError(error)) throw error;
   }
 }
 
@@ -81,13 +102,27 @@ async function carryOutOrCancel(
   }
 }
 
-/** Where the wish cannot be written (the server is full), the interruption is still what ended this command. */
+/**
+ * Cancels the run and waits until it is so: else it would seem to go on. Where the wish cannot be written (the server is
+ * full), the interruption is still what ended this command.
+ */
 async function cancelQuietly(session: Session, request: PlanRequest, run: RunId): Promise<void> {
   try {
     await wishCancelled(session.project, run, { finish: true });
+    await watchRun(session.project, {
+      run,
+      signal: request.context.aborted,
+      timeoutMs: answerMs,
+      onChange: () => undefined,
+    });
   } catch (error) {
     if (!isJugqError(error)) throw error;
-    request.context.stderr.write(`run ${run} is not cancelled: ${error.message}\n`);
+    if (isInterruption(error)) return;
+    const why =
+      error.code === 'TIMED_OUT'
+        ? 'nobody dispatches: whoever does next cancels it'
+        : error.message;
+    request.context.stderr.write(`run ${run} is not cancelled yet: ${why}\n`);
   }
 }
 

@@ -28,7 +28,10 @@ export async function runRetry(session: Session, request: RetryRequest): Promise
     const retried = await retryFailures(session.project, failures);
     for (const { run, again } of retried.runs) if (again !== undefined) await begun(session, run);
     if (json) context.stdout.write(`${JSON.stringify({ kind: 'retried', ...retried })}\n`);
-    else context.stderr.write(`${[told(retried.cleared), ...retried.runs.map(tell)].join('\n')}\n`);
+    else {
+      const lines = [told(retried.cleared, patterns), ...retried.runs.map(tell)];
+      context.stderr.write(`${lines.join('\n')}\n`);
+    }
   } finally {
     await dispatcher.stop();
   }
@@ -49,8 +52,10 @@ async function begun(session: Session, run: string): Promise<void> {
 
 const beginMs = 10_000;
 
-function told(cleared: number): string {
-  return cleared === 0 ? 'nothing to try again' : `${countOf(cleared, 'task')} to be tried again`;
+function told(cleared: number, patterns: readonly string[]): string {
+  if (cleared > 0) return `${countOf(cleared, 'task')} to be tried again`;
+  const which = patterns.length === 0 ? '' : `: no failed task matches ${patterns.join(' or ')}`;
+  return `nothing to try again${which}`;
 }
 
 function tell({ run, again }: RetriedRun): string {

@@ -51,6 +51,8 @@ export interface LoadedSettings {
 /** Where settings are looked for. */
 export interface SettingsPlace {
   readonly flags: SettingFlags;
+  /** How a flag is called in messages; default: as on a command line. */
+  readonly flagOrigin?: (key: SettingKey) => string;
   readonly env: NodeJS.ProcessEnv;
   /** An absolute path. */
   readonly cwd: string;
@@ -86,11 +88,32 @@ export function loadSettings(place: SettingsPlace): LoadedSettings {
   return { settings, origins };
 }
 
-function sourcesIn({ flags, env, cwd }: SettingsPlace): Source[] {
+/**
+ * Reads those settings that a program gives to a method of the library.
+ *
+ * @throws JugqError `SETTINGS_INVALID`
+ */
+export function readGiven<K extends SettingKey>(
+  given: { readonly [key in K]?: SettingValues[key] | undefined },
+  method: string,
+): { [key in K]?: SettingValues[key] } {
+  const { values } = readSource(givenFlags(given), (key) => `the option ${key} of ${method}`, {
+    directory: process.cwd(),
+    home: homedir(),
+  });
+  return Object.fromEntries(values) as { [key in K]?: SettingValues[key] };
+}
+
+function sourcesIn({
+  flags,
+  flagOrigin = (key) => `flag ${flagOf(key)}`,
+  env,
+  cwd,
+}: SettingsPlace): Source[] {
   const { home, configHome } = homesIn(env);
   const here = { directory: cwd, home };
   return [
-    readSource(givenFlags(flags), (key) => `flag ${flagOf(key)}`, here),
+    readSource(givenFlags(flags), flagOrigin, here),
     readSource(fromEnvironment(env, environmentName), environmentName, here),
     readSource(fromEnvironment(env, natsName), (key) => natsName(key) ?? '', here),
     ...findSettingsFiles(cwd, configHome).map(({ values, origin, directory }) =>

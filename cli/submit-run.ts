@@ -146,6 +146,26 @@ export type Planned = Pick<LoadedJugfile, 'graph' | 'open' | 'kept' | 'waits'> &
   readonly bundle: { readonly digest: string; readonly code: string | undefined };
 };
 
+/**
+ * Counts anew what a run has come to that nobody dispatches any more: what workers finished after its end counts, too.
+ *
+ * @returns the record as it is then
+ */
+export async function recountRun(
+  project: OpenProject,
+  loaded: Planned,
+  { id, basis, targets, failFast }: RunRecord,
+): Promise<RunRecord | undefined> {
+  const wish = { keepFailed: true, targets, failFast };
+  const { progress } = await survey(project, loaded, { id, ...wish });
+  const counted = { ...progress, basis };
+  return updateRun(project, id, (record) => ({
+    ...record,
+    functions: countsByFunction(counted),
+    ...executedAndCached(counted),
+  }));
+}
+
 /** What a record says of the plan. */
 function described(
   { graph, waits }: Planned,

@@ -11,7 +11,7 @@
  */
 import { isAbsolute, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { types, inspect } from 'node:util';
+import { inspect, stripVTControlCharacters, types } from 'node:util';
 
 /** Scheme of source names in a bundle's map: an opaque URL, so that Node leaves `../` and the relative path alone. */
 export const jugfileScheme = 'jugfile:';
@@ -48,6 +48,16 @@ export function jugfileSourcePath(source: string): string | undefined {
   const path = source.slice(jugfileScheme.length);
   return attempt(() => decodeURIComponent(path)) ?? path;
 }
+
+/** A text without what would change a terminal's colours or state: such characters are shown by their codes. */
+export function printable(text: string): string {
+  return stripVTControlCharacters(text).replace(
+    controlCharacters,
+    (each) => `\\x${each.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );
+}
+
+const controlCharacters = /[\0-\x08\x0b-\x1f\x7f-\x9f]/g;
 
 /**
  * The frames of the user's own code, innermost first, each as `at kmeans (lib/kmeans.ts:12:9)`.

@@ -62,6 +62,7 @@ async function evaluate(): Promise<EvaluateReply> {
   const { default: main, ...named } = module;
   const exports = new Map(Object.entries(named));
   if (typeof main === 'function' && definitionOf(main) === undefined) {
+    requireOneParameter(main);
     const returned: unknown = await (main as (args: readonly string[]) => unknown)(request.args);
     if (isStandIn(returned) || typeof returned !== 'object') exports.set('default', returned);
     else for (const [name, value] of Object.entries(returned ?? {})) exports.set(name, value);
@@ -74,6 +75,15 @@ async function evaluate(): Promise<EvaluateReply> {
     ([name, value]) => [name, encodeExport(name, value, snapshot)] as const,
   );
   return { kind: 'evaluated', ...declarations(snapshot), exports: new Map(encoded) };
+}
+
+/** Whoever writes `plan(first, second)` would get all arguments as the first, and in plain JavaScript not know it. */
+function requireOneParameter({ length }: { readonly length: number }): void {
+  if (length <= 1) return;
+  throw new JugqError(
+    'USAGE',
+    `the plan function (the default export) declares ${length.toString()} parameters, and gets one, the list of all arguments: write plan(args: string[]), or plan([first, second]: string[])`,
+  );
 }
 
 function declarations({ graph, open, kept }: Snapshot): Declarations {

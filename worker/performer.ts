@@ -19,7 +19,7 @@ export class Performer {
   readonly #runs: ActiveRuns;
   readonly #failures: SeenFailures;
   #publishing = 0;
-  #withdrawing = 0;
+  readonly #withdrawals = new Set<Promise<void>>();
   readonly #drops = new Set<Promise<void>>();
 
   constructor(
@@ -38,28 +38,34 @@ export class Performer {
 
   /** Whether messages are being taken back: until then, somebody may still begin with them. */
   get isWithdrawing(): boolean {
-    return this.#withdrawing > 0;
+    return this.#withdrawals.size > 0;
   }
 
   /** Performs all that was decided in one turn. */
   perform(instructions: readonly Instruction[]): void {
     for (const instruction of instructions) this.#perform(instruction);
     const withdrawals = instructions.filter((each) => each.kind === 'withdraw');
-    if (withdrawals.length > 0) this.#context.guard(this.#withdraw(withdrawals));
+    if (withdrawals.length > 0) this.#own(this.#withdrawals, this.#withdraw(withdrawals));
     const drops = instructions.filter((each) => each.kind === 'drop');
-    if (drops.length > 0) this.#drop(drops);
+    if (drops.length > 0) this.#own(this.#drops, this.#drop(drops));
   }
 
-  /** Resolves when the drops that were ordered have been done: nobody else knows of them. */
-  async dropped(): Promise<void> {
-    await Promise.allSettled(this.#drops);
+  /**
+   * Resolves when what was ordered has been dropped and withdrawn: of the drops nobody else knows, and what is still
+   * queued of a cancelled run, the next worker would execute.
+   */
+  async settled(): Promise<void> {
+    await Promise.allSettled([...this.#drops, ...this.#withdrawals]);
   }
 
-  #drop(drops: readonly Drop[]): void {
-    const done = dropResults(this.#context.project, drops, () => this.#context.isOver());
-    const owned = done.finally(() => this.#drops.delete(owned));
-    this.#drops.add(owned);
+  #own(doings: Set<Promise<void>>, doing: Promise<void>): void {
+    const owned = doing.finally(() => doings.delete(owned));
+    doings.add(owned);
     this.#context.guard(owned);
+  }
+
+  #drop(drops: readonly Drop[]): Promise<void> {
+    return dropResults(this.#context.project, drops, () => this.#context.isOver());
   }
 
   #perform(instruction: Instruction): void {
@@ -141,13 +147,8 @@ export class Performer {
   }
 
   async #withdraw(withdrawals: readonly Withdrawal[]): Promise<void> {
-    this.#withdrawing++;
-    try {
-      for (const { head, queue } of await withdrawAll(this.#context.project, withdrawals)) {
-        this.#context.tell({ kind: 'withdrawn', head, queue });
-      }
-    } finally {
-      this.#withdrawing--;
+    for (const { head, queue } of await withdrawAll(this.#context.project, withdrawals)) {
+      this.#context.tell({ kind: 'withdrawn', head, queue });
     }
   }
 

@@ -85,7 +85,7 @@ export class Reign {
 
   /** Resolves when what was decided has been done and written down. */
   async settle(): Promise<void> {
-    await this.#performer.dropped();
+    await this.#performer.settled();
     await this.#options.project.publisher.drained();
     await this.#writeRecords();
   }
@@ -108,6 +108,8 @@ export class Reign {
     await this.#runs.loaded();
     this.#isOpen = true;
     this.#tell({ kind: 'tick' });
+    // What a dispatcher that died had not yet withdrawn is not left to the first worker that comes.
+    this.#context.sweepSoon();
   }
 
   /** Resolves when all records that are there have been seen. */

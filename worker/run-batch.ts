@@ -6,7 +6,7 @@ import { invariant, isJugqError, JugqError } from '../core/errors.ts';
 import { installJugfileApi } from '../core/jugfile-api.ts';
 import type { TaskError } from '../core/records.ts';
 import type { FileReference } from '../core/references.ts';
-import { formatUserError } from '../core/stack.ts';
+import { formatUserError, printable } from '../core/stack.ts';
 import { currentEvaluation, type Source } from '../core/task.ts';
 import { Attempt, attemptNow, blameAttempts, keepBlaming, shortId } from './attempt.ts';
 import { BundleImport } from './importing.ts';
@@ -190,8 +190,8 @@ function linked(): WorkerLink {
 
 function describe(error: unknown): TaskError {
   if (error instanceof JugqError)
-    return { name: error.code, message: cut(error.message), stack: '' };
-  const text = formatUserError(error);
+    return { name: error.code, message: cut(printable(error.message)), stack: '' };
+  const text = printable(formatUserError(error));
   const firstLine = text.split('\n', 1)[0] ?? '';
   const name = /^([A-Za-z_$][\w$.]*)(?:: |$)/.exec(firstLine)?.[1] ?? 'Error';
   return { name, message: cut(firstLine.replace(`${name}: `, '')), stack: cut(text) };

@@ -48,8 +48,19 @@ export function markLines(text: string, mark: string): string {
   const marked = process.env[outputVariable] === 'json' ? jsonLine : textLine;
   return body
     .split('\n')
+    .flatMap(piecesOf)
     .map((line) => marked(line, mark))
     .join('');
+}
+
+/** Threads share a pipe, and only what is short is written to it as a whole: a longer line would be torn. */
+const pieceMax = 900;
+/** Characters, none of them torn. */
+const piece = /[^]{1,900}/gu;
+const pipeBytesMax = 4096;
+
+function piecesOf(line: string): readonly string[] {
+  return line.length <= pieceMax ? [line] : (line.match(piece) ?? []);
 }
 
 /** Reaches threads and child processes: how a worker with a JSON log wants the output of its tasks. */
@@ -64,6 +75,13 @@ function jsonLine(message: string, task: string): string {
   return `${JSON.stringify({ time, level: 'info', kind: 'output', task, message })}\n`;
 }
 
+/** How many bytes can be written at once, up to the end of a line. */
+function wholeLines(bytes: Buffer): number {
+  if (bytes.length <= pipeBytesMax) return bytes.length;
+  const end = bytes.lastIndexOf('\n', pipeBytesMax - 1);
+  return end === -1 ? pipeBytesMax : end + 1;
+}
+
 const fullPipeWaitMs = 5;
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
 
@@ -72,7 +90,7 @@ function writeAll(text: string): void {
   let rest = Buffer.from(text);
   while (rest.length > 0) {
     try {
-      rest = rest.subarray(writeSync(2, rest));
+      rest = rest.subarray(writeSync(2, rest, 0, wholeLines(rest)));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return;
       Atomics.wait(sleeper, 0, 0, fullPipeWaitMs);

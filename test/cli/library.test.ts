@@ -179,6 +179,41 @@ test.serial('errors of the jugfile and of the server have their codes, too', asy
   });
 });
 
+test.serial('arguments of a wrong kind: an error that names the method', async (t) => {
+  await using user = await projectOn(server, 'parameters');
+  const told = (await program(
+    user,
+    `const told = [];
+     const tell = (error) => void told.push(error.message);
+     await connect('nats://127.0.0.1:1').catch(tell);
+     await connect({ server: 'nats://127.0.0.1:1' }).catch(tell);
+     const jug = await connect();
+     await jug.load().catch(tell);
+     await jug.plan(5).catch(tell);
+     await jug.pause().catch(tell);
+     await jug.wait({}).catch(tell);
+     await jug.invalidate().catch(tell);
+     for (const threads of [0, -1, NaN, 1.5]) await jug.startWorker({ threads }).catch(tell);
+     await jug.startWorker({ thread: 1 }).catch(tell);
+     await jug.close();
+     console.log(JSON.stringify(told));`,
+  )) as string[];
+  const ofWorker = 'the setting threads from the option threads of jug.startWorker is wrong';
+  const expected = [
+    "connect: expected an object of options, got 'nats",
+    'cannot use the NATS server nats://127.0.0.1:1 (connection refused), named by the option server of connect',
+    'the jugfile: expected a text, got nothing',
+    'the jugfile: expected a text, got 5',
+    'jug.pause: the run: expected a text, got nothing',
+    'jug.wait: the run: expected a text, got {}',
+    'jug.invalidate: a pattern: expected a text, got nothing',
+    ...Array.from({ length: 4 }, () => `${ofWorker}: expected a whole number from 1`),
+    'jug.startWorker: there is no option thread: did you mean threads?',
+  ];
+  t.is(told.length, expected.length, told.join('\n'));
+  for (const [at, text] of expected.entries()) t.true(told[at]?.startsWith(text), told[at]);
+});
+
 test.serial('await using closes the connection, and the program ends by itself', async (t) => {
   await using user = await projectOn(server, 'parameters');
   const seen = await program(

@@ -71,6 +71,12 @@ test.serial('hooks: an unknown name, a module that is not there: 2, and what to 
   const unknown = await user.run('worker', '--exit-when-done');
   t.is(unknown.status, 2);
   t.regex(unknown.stderr, /there is no hook "task:finish".*did you mean task:finished\?/);
+  await user.write('hooks.ts', `export function taskFinished() {}`);
+  const none = await user.run('worker', '--exit-when-done');
+  t.regex(
+    none.stderr,
+    /the hooks module \S+hooks\.ts registers nothing: call on\(name, callback\)/,
+  );
 });
 
 test.serial('hooks: one that throws is told, and its task is finished all the same', async (t) => {

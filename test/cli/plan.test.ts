@@ -244,3 +244,25 @@ test.serial('cancel: nothing more is started, and wait and status say so', async
   t.is(again.stderr, `run ${planned.run} is cancelled already\n`);
   t.is((await user.run('wait', planned.run)).status, 1);
 });
+
+test.serial('a plan function with two parameters: it gets one, and is told so', async (t) => {
+  await using user = await projectOn(server, 'nothing');
+  await user.write(
+    'jugfile.ts',
+    'export default function plan(first: string, second: string) {}\n',
+  );
+  const { status, stderr } = await user.run('plan', 'jugfile.ts');
+  t.is(status, 2);
+  t.regex(
+    stderr,
+    /declares 2 parameters, and gets one, the list of all arguments: write plan\(args/,
+  );
+});
+
+test.serial('a jugfile without tasks: said so', async (t) => {
+  await using user = await projectOn(server, 'nothing');
+  await user.write('jugfile.ts', 'export const answer = 42;\n');
+  const { status, stderr } = await user.run('run', 'jugfile.ts');
+  t.is(status, 0);
+  t.regex(stderr, /^nothing to run: the jugfile declares no tasks\n/);
+});

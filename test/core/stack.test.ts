@@ -11,6 +11,7 @@ import {
   formatUserError,
   jugfileSource,
   jugfileSourcePath,
+  printable,
   userFrames,
   type FrameOptions,
 } from '../../core/stack.ts';
@@ -179,6 +180,10 @@ test('stack: an AggregateError: its errors are shown', (t) => {
   t.regex(text, /^AggregateError: both failed\n/);
   t.regex(text, /\n {2}one of its errors: RangeError: one/);
   t.regex(text, /\n {2}one of its errors: 'two' was thrown/);
+});
+
+test('stack: what would change a terminal is taken out or shown by its code', (t) => {
+  t.is(printable('a\x1b[31mred\x1b[0m\tb\nc\0\x07'), 'ared\tb\nc\\x00\\x07');
 });
 
 testProp(

@@ -10,15 +10,19 @@ import { settingsFor } from './connecting.ts';
 
 export interface TestProject extends OpenProject, AsyncDisposable {}
 
-/** Opens the project `test`; it is closed with the scope of `await using`. */
+/** Opens the project `test`, or another; it is closed with the scope of `await using`. */
 export async function openTestProject(
   server: { port: number } | string,
-  options: { readonly replicas?: number; readonly settings?: Partial<ConnectionSettings> } = {},
+  options: {
+    readonly replicas?: number;
+    readonly settings?: Partial<ConnectionSettings>;
+    readonly name?: string;
+  } = {},
 ): Promise<TestProject> {
   const settings = settingsFor(server, options.settings);
   const connection = await connectBroker(settings, () => undefined);
-  const { replicas = 1 } = options;
-  const opening = openProject(connection, { project: parseProject('test'), replicas });
+  const { replicas = 1, name = 'test' } = options;
+  const opening = openProject(connection, { project: parseProject(name), replicas });
   // A connection that is left open would keep the test's process.
   opening.catch(() => connection.close());
   const project = await opening;
