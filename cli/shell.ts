@@ -62,12 +62,13 @@ export async function openShell(session: Session, request: ShellRequest): Promis
     useGlobal: true,
     writer: (value: unknown) => inspect(value, { colors: true, depth: shownDepth }),
   });
+  const ended = new Promise<void>((resolve) => repl.once('exit', resolve));
   Object.assign(repl.context, words);
   await rememberHistory(repl, context.env);
   interrupted.addEventListener('abort', () => {
     repl.close();
   });
-  await new Promise<void>((resolve) => repl.once('exit', resolve));
+  await ended;
   return 0;
 }
 
@@ -98,11 +99,14 @@ async function evaluateLines(
     writer: (value: unknown) => inspect(value, { depth: shownDepth }),
   });
   Object.assign(repl.context, words);
+  // After `.exit` there is no prompt any more.
+  repl.once('exit', () => output.end());
   await answers.next();
   let status = 0;
   for await (const line of createInterface({ input: stdin })) {
     input.write(`${line}\n`);
-    const { value: answer = '' } = await answers.next();
+    const { value: answer = '', done = false } = await answers.next();
+    if (done) break;
     // A text among the values stands in quotes, so only an error begins so.
     const isError = answer.startsWith('Uncaught');
     if (isError) status = 1;

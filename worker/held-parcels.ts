@@ -20,8 +20,10 @@ export interface HeldParcel {
   started: boolean;
   /** When the last heartbeat was sent, on the monotonic clock. */
   aliveAt: number;
-  /** Handed back: none of its tasks is to be started any more. */
+  /** None of its tasks is to be started any more. */
   gone: boolean;
+  /** Its message was handed back, or taken out of the queue: nothing more is sent for it. */
+  answered: boolean;
 }
 
 export interface HeldOptions {
@@ -85,6 +87,7 @@ export class HeldParcels {
       started: false,
       aliveAt: now,
       gone: false,
+      answered: false,
     };
     this.#held.add(held);
     return held;
@@ -94,15 +97,16 @@ export class HeldParcels {
   settle(held: HeldParcel): void {
     held.left--;
     if (held.left > 0) return;
-    if (!held.gone && !this.#isLate(held)) held.delivery.ack();
+    if (!held.answered && !this.#isLate(held)) held.delivery.ack();
     this.#remove(held);
     this.#options.onAcked(held);
   }
 
   /** Gives a parcel back to the queue, at once or after a delay. */
   handBack(held: HeldParcel, delayMs = 0): void {
-    if (!held.gone && !this.#isLate(held)) held.delivery.handBack(delayMs);
+    if (!held.answered && !this.#isLate(held)) held.delivery.handBack(delayMs);
     held.gone = true;
+    held.answered = true;
     this.#remove(held);
   }
 
@@ -114,10 +118,17 @@ export class HeldParcels {
     return undefined;
   }
 
-  /** What waits here of a run that a failure has ended is not begun; the dispatcher takes it out of the queue. */
+  /**
+   * What waits here of a run that a failure has ended is not begun; the dispatcher takes it out of the queue. Not so what
+   * comes to its end all the same, the failed task before all: that is acknowledged.
+   */
   endRun(run: RunId): void {
     this.#endedRuns.set(run, performance.now());
-    for (const held of this.all()) if (held.parcel.run === run) this.drop(held);
+    for (const held of this.all()) {
+      if (held.parcel.run !== run) continue;
+      held.gone = true;
+      this.#remove(held);
+    }
   }
 
   /** Whether a failure here has ended the run just now: what still comes of it may not be wanted any more. */
@@ -128,6 +139,7 @@ export class HeldParcels {
   /** Lets go of a parcel whose message is gone from the queue, or about to go: nothing is sent for it. */
   drop(held: HeldParcel): void {
     held.gone = true;
+    held.answered = true;
     this.#remove(held);
   }
 

@@ -3,6 +3,7 @@ import test from 'ava';
 import type { UserDirectory } from '../kit/cli.ts';
 import { eventually } from '../kit/eventually.ts';
 import { executions, projectOn, readJugfile } from '../kit/jugfiles.ts';
+import { queuedIn } from '../kit/project.ts';
 import { startServer, type TestServer } from '../kit/servers.ts';
 
 let server: TestServer;
@@ -79,6 +80,8 @@ test.serial(
     t.true(lines.length <= 5, lines.join());
     const after = await user.json<Status>('status', '--json');
     t.like(after.totals, { failed: 1, ready: 0, waiting: 0 });
+    // What stayed would be taken for something that killed its worker.
+    t.is(await queuedIn(server, user.env['JUGQ_PROJECT']), 0);
     t.like(await user.json('run', 'jugfile.ts', '--json'), { executed: 15 - lines.length });
   },
 );

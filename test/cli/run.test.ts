@@ -6,7 +6,7 @@ import type { Status } from '../../cli/library-types.ts';
 import { userDirectory, type UserDirectory } from '../kit/cli.ts';
 import { eventually } from '../kit/eventually.ts';
 import { executions, hasty, projectOn, readJugfile, repeated } from '../kit/jugfiles.ts';
-import { openTestProject } from '../kit/project.ts';
+import { queuedIn } from '../kit/project.ts';
 import { startServer, type TestServer } from '../kit/servers.ts';
 
 interface Summary {
@@ -32,13 +32,6 @@ test.after.always(() => server[Symbol.asyncDispose]());
 /** A directory with no server configured. */
 async function alone(name: string): Promise<UserDirectory> {
   return userDirectory({ 'jugfile.ts': await readJugfile(name) }, hasty);
-}
-
-/** How many messages are in the queue of a user's project. */
-async function queuedIn({ env }: UserDirectory): Promise<number> {
-  await using project = await openTestProject(server, { name: env['JUGQ_PROJECT'] ?? '' });
-  const { state } = await project.manager.streams.info(project.names.tasks);
-  return state.messages;
 }
 
 /** Lines of other code than the user's, in what was printed. */
@@ -196,7 +189,7 @@ test.serial('interrupted: what runs is finished and kept, the run cancelled, 130
   const { totals, runs } = await user.json<Status>('status', '--json');
   t.is(runs[0]?.state, 'cancelled');
   t.true(totals.finished >= 2, JSON.stringify(totals));
-  t.is(await queuedIn(user), 0);
+  t.is(await queuedIn(server, user.env['JUGQ_PROJECT']), 0);
   const summary = await user.json<Summary>('run', 'jugfile.ts', '--json');
   // What ran is kept; the worker may have begun another before it heard.
   t.true(summary.cached >= 2, JSON.stringify(summary));

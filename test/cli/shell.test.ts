@@ -38,6 +38,13 @@ async function typed(user: UserDirectory, lines: readonly string[]): Promise<Typ
   return { status, stdout, stderr };
 }
 
+test.serial('.exit among the lines: the prompt ends there', async (t) => {
+  await using user = await projectOn(server, 'parameters');
+  const { status, stdout } = await typed(user, ['1 + 1', '.exit', '2 + 2']);
+  t.is(status, 0);
+  t.is(stdout, '2\n');
+});
+
 test.serial(
   'exports by name, values awaited at the top level, tasks by state and name',
   async (t) => {

@@ -35,6 +35,13 @@ export async function openTestProject(
   };
 }
 
+/** How many messages are in the queue of a project. */
+export async function queuedIn(server: { port: number }, name = 'test'): Promise<number> {
+  await using project = await openTestProject(server, { name });
+  const { state } = await project.manager.streams.info(project.names.tasks);
+  return state.messages;
+}
+
 /** The 20 bytes of a hash that differs for each text. */
 export function hashOf(text: string): Uint8Array {
   return createHash('sha256').update(text).digest().subarray(0, 20);
