@@ -108,8 +108,6 @@ export class Reign {
     await this.#runs.loaded();
     this.#isOpen = true;
     this.#tell({ kind: 'tick' });
-    // What a dispatcher that died had not yet withdrawn is not left to the first worker that comes.
-    this.#context.sweepSoon();
   }
 
   /** Resolves when all records that are there have been seen. */
