@@ -87,7 +87,7 @@ function describe(event: TraceEvent): string | undefined {
         ? `${event.task} gave another result than the one that is stored: the first one counts; is the function deterministic?`
         : undefined;
     case 'struck':
-      return `${event.task} may have killed its worker: run by itself${event.strikes === 0 ? '' : ` (its process died ${event.strikes.toString()} times)`}`;
+      return `${event.task} was with a worker before and was not finished there: run by itself${event.strikes === 0 ? '' : ` (its process died ${event.strikes.toString()} times)`}`;
     case 'run-unreadable':
     case 'dispatcher-failed':
       return `dispatcher: ${event.reason}`;

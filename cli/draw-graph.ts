@@ -75,7 +75,7 @@ async function findPlanned(
   session: Session,
   { what, args, context }: GraphRequest,
 ): Promise<{ readonly title: string; readonly planned: Planned }> {
-  if (what !== undefined && isFile(resolve(session.cwd, what))) {
+  if (what !== undefined && isMeantAsFile(resolve(session.cwd, what))) {
     return { title: what, planned: await lookAtJugfile(session, { jugfile: what, args }, context) };
   }
   const record = await findRun(session.project, what);
@@ -88,8 +88,10 @@ async function findPlanned(
   return { title: `${record.jugfile}, run ${record.id}`, planned: { ...stored.plan, bundle } };
 }
 
-function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+/** One that is missing is told as such: no run is called so. */
+function isMeantAsFile(path: string): boolean {
+  const isFile = statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+  return isFile || /\.[cm]?[jt]sx?$/.test(path);
 }
 
 /** What workers say that they run was counted as ready. */

@@ -38,7 +38,7 @@ function formatTimes(times: Readonly<Record<string, FunctionTimes>>): string {
   const rows = Object.entries(times).map(([name, { results, meanMs, p95Ms, totalMs }]) => [
     name,
     results,
-    ...[meanMs, p95Ms, totalMs].map(formatMs),
+    ...[meanMs, p95Ms, totalMs].map((ms) => (results === 0 ? '' : formatMs(ms))),
   ]);
   return `\n${formatTable(['function', 'results', 'mean', 'p95', 'total time'], rows)}\n`;
 }

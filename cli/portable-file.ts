@@ -103,7 +103,7 @@ export async function createPortable(file: string, stdout: Writable): Promise<Po
  * Reads the records of a file in their order; the last is not handed over, but checked.
  *
  * @param stdin - read instead where the file is `-`
- * @throws JugqError `USAGE` if it cannot be read, `FORMAT_UNKNOWN`, `VALUE_CORRUPT` if it ends early or was damaged
+ * @throws JugqError `USAGE` if it cannot be read or was not exported, `VALUE_CORRUPT` if it ends early or was damaged
  */
 export async function* readPortable(
   file: string,
@@ -174,7 +174,7 @@ function refuse(file: string, what: 'read' | 'written'): (cause: unknown) => nev
 
 function notOurs(file: string): JugqError {
   const message = `${file} is no file of jugq export that this version reads: export it again with the same version`;
-  return new JugqError('FORMAT_UNKNOWN', message);
+  return new JugqError('USAGE', message);
 }
 
 function damaged(file: string, how: string): JugqError {

@@ -130,7 +130,7 @@ function readInteger(row: SettingRow, value: unknown): number {
   if (fits && (oneOf === undefined || oneOf.includes(number))) return number;
   const wanted =
     oneOf === undefined
-      ? `a whole number from ${min.toString()}`
+      ? `a whole number from ${min.toString()}${row.max === undefined ? '' : ` to ${row.max.toString()}`}`
       : oneOf.join(', ').replace(/, (?=\d+$)/, ' or ');
   throw expected(wanted, value);
 }

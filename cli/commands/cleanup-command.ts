@@ -36,9 +36,7 @@ export class CleanupCommand extends JugqCommand {
       const { showCleanUp } = await import('../show-clean-up.ts');
       const { matchesTask, parsePatterns } = await import('../../core/patterns.ts');
       const { keep, dryRun, json, context } = this;
-      const { argv } = context;
-      const end = argv.indexOf('--');
-      const args = end === -1 ? [] : argv.slice(end + 1);
+      const args = this.afterDashes();
       const jugfiles = this.jugfilesAndArgs.slice(0, this.jugfilesAndArgs.length - args.length);
       const patterns = parsePatterns(this.target);
       const target: CleanUpRequest['target'] =

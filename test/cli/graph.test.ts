@@ -64,6 +64,7 @@ test.serial('--tasks: a box for each task and an arrow for each dependency', asy
     drawing.arrows,
     [0, 1, 2].map((from) => ({ from, to: 3, count: 1 })),
   );
+  t.regex((await user.run('graph', 'nope.ts')).stderr, /^error: no such jugfile: nope\.ts/);
   const none = await user.run('graph');
   t.is(none.status, 2);
   t.regex(none.stderr, /has no runs/);
