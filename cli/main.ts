@@ -182,8 +182,10 @@ async function main(): Promise<void> {
   // A reader that has seen enough (`| head`) is no error, and one that is gone is nobody to talk to.
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error;
-      if (stream === process.stdout) process.exit(0);
+      if (stream === process.stderr) return;
+      if (error.code === 'EPIPE') process.exit(0);
+      process.stderr.write(`error: what was to be printed cannot be written: ${error.message}\n`);
+      process.exit(1);
     });
   }
   const status = await runCli(process.argv.slice(2), {
