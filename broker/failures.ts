@@ -33,5 +33,6 @@ export function knownFailure(entry: Entry): KnownFailure {
     // By the clock of whoever wrote it, which may be hours ahead of ours.
     dueAt: Math.min(record.dueAt ?? 0, Date.now() + retryMsMax),
     expects: record.expects,
+    ms: record.ms,
   };
 }

@@ -66,11 +66,18 @@ export function privateFiles(directory: string): PrivateFiles {
  */
 export async function prepareDirectory(directory: string): Promise<string> {
   return explaining(directory, async () => {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await mkdir(dirname(directory), { recursive: true });
+    // Not both at once: on a disk that may only be read, Node then complains of a missing directory.
+    if (!existsSync(directory)) await mkdir(directory, { mode: 0o700 }).catch(unlessThere);
     const ignore = join(directory, '.gitignore');
     if (!existsSync(ignore)) await writePrivately(ignore, '*\n');
     return realpath(directory);
   });
+}
+
+/** Another command may have been quicker. */
+function unlessThere(error: unknown): void {
+  if (!(error instanceof Error) || !('code' in error) || error.code !== 'EEXIST') throw error;
 }
 
 /** The record of the server that answers; undefined if there is none. */

@@ -48,6 +48,6 @@ async function refusal({ workers }: OpenProject): Promise<string[] | undefined> 
     return undefined;
   } catch (error) {
     if (!isJugqError(error, 'SERVER_FULL')) throw error;
-    return [error.message];
+    return [error.message.replace(/^writing \S+ to \S+:/, 'the server has no room:')];
   }
 }

@@ -8,8 +8,9 @@ export function formatBytes(bytes: number): string {
   return `${power === 0 ? amount.toString() : amount.toFixed(1)} ${units[power] ?? ''}`;
 }
 
-/** `0.4 ms`, `12 ms`, `1.2 s`, `3m 20s`, `2h 5m`. */
+/** `13 µs`, `0.4 ms`, `12 ms`, `1.2 s`, `3m 20s`, `2h 5m`. */
 export function formatMs(ms: number): string {
+  if (ms > 0 && ms < 0.1) return `${Math.max(1, Math.round(ms * 1000)).toString()} µs`;
   if (ms < 10) return `${ms.toFixed(1)} ms`;
   if (ms < 1000) return `${ms.toFixed(0)} ms`;
   if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;

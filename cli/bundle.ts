@@ -22,6 +22,7 @@ import {
   packageNameOf,
   type NativeImport,
 } from './native-packages.ts';
+import { refuseOtherEncodings } from './source-text.ts';
 
 /** A jugfile as one ES module. */
 export interface Bundle {
@@ -82,6 +83,7 @@ export async function bundleJugfile(path: string, options: BundleOptions = {}): 
   const paths: MessagePaths = { directory: dirname(jugfile), cwd };
   const natives: NativeImport[] = [];
   const result = await build(jugfile, paths, buildOptions(jugfile, natives, options));
+  refuseOtherEncodings(Object.keys(result.metafile.inputs), paths);
   const map = mapOf(result);
   const bare = outputText(result, '.mjs');
   const mapJson = JSON.stringify(map);

@@ -52,5 +52,6 @@ export async function countTasks(wanted: {
 
 function formatCount({ total, functions }: TaskCount): string {
   const rows = Object.entries(functions);
+  if (rows.length === 0) return 'no tasks are declared';
   return formatTable(['function', 'tasks'], rows.length > 1 ? [...rows, ['total', total]] : rows);
 }

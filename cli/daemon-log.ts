@@ -1,4 +1,5 @@
 /** What a worker says: lines for people, or a JSON object a line for a collector of logs. */
+import { normaliseMessage } from '../core/failure-causes.ts';
 import type { TraceEvent } from '../worker/trace.ts';
 
 export interface DaemonLog {
@@ -6,15 +7,34 @@ export interface DaemonLog {
   readonly see: (event: TraceEvent) => void;
 }
 
-/** Lines of text, and only what a person at a terminal wants to know. */
+/** Lines of text, and only what a person at a terminal wants to know: of many failures for one reason the first few. */
 export function textLog(say: (line: string) => void): DaemonLog {
+  const counted = new Map<string, number>();
   return {
     say,
     see(event) {
-      const message = describe(event);
+      const message = event.kind === 'task-failed' ? failed(event, counted) : describe(event);
       if (message !== undefined) say(message);
     },
   };
+}
+
+const toldOneByOne = 10;
+/** What is told apart; more reasons than that are no reasons. */
+const reasonsMax = 1000;
+
+function failed(
+  event: TraceEvent & { readonly kind: 'task-failed' },
+  counted: Map<string, number>,
+): string | undefined {
+  const functionName = event.task.slice(0, event.task.lastIndexOf('.'));
+  const reason = `${functionName} ${String(event.final)} ${normaliseMessage(event.reason)}`;
+  if (!counted.has(reason) && counted.size >= reasonsMax) counted.clear();
+  const count = (counted.get(reason) ?? 0) + 1;
+  counted.set(reason, count);
+  if (count <= toldOneByOne) return describe(event);
+  if (!Number.isInteger(Math.log10(count))) return undefined;
+  return `${functionName} has failed ${count.toString()} times like this: ${event.reason} (jugq status --failed counts them)`;
 }
 
 /** A JSON object a line: `time`, `level`, `kind`, `message`, and the event's own fields. What each task does is for metrics. */
@@ -67,7 +87,7 @@ function describe(event: TraceEvent): string | undefined {
         ? `${event.task} gave another result than the one that is stored: the first one counts; is the function deterministic?`
         : undefined;
     case 'struck':
-      return `${event.task} may have killed its worker: run by itself${event.strikes === 0 ? '' : ` (its process died ${event.strikes.toString()} times)`}`;
+      return `${event.task} was with a worker before and was not finished there: run by itself${event.strikes === 0 ? '' : ` (its process died ${event.strikes.toString()} times)`}`;
     case 'run-unreadable':
     case 'dispatcher-failed':
       return `dispatcher: ${event.reason}`;

@@ -1,6 +1,7 @@
 /** `jugq demo`: prime numbers, a step at a time, with the commands that a user would type. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -85,11 +86,23 @@ export async function runDemo(
 async function makeDirectory(directory: string | undefined, cwd: string): Promise<string> {
   if (directory === undefined) return mkdtemp(join(tmpdir(), 'jugq-demo-'));
   const path = resolve(cwd, directory);
-  await mkdir(path, { recursive: true });
-  if ((await readdir(path)).length > 0) {
+  if ((await prepared(path, directory)).length > 0) {
     throw new JugqError('USAGE', `${directory} is not empty: name a new directory for the demo`);
   }
   return path;
+}
+
+/** What is in the directory, which is made if it is not there. */
+async function prepared(path: string, directory: string): Promise<string[]> {
+  try {
+    // What is above it has to be there: in some places of the system Node would try to make that for ever.
+    if (!existsSync(path)) await mkdir(path);
+    return await readdir(path);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const message = `cannot use ${directory}: ${why}: name another directory for the demo`;
+    throw new JugqError('USAGE', message, { cause });
+  }
 }
 
 /** Runs a command as a user would, on a private server, whatever server is named elsewhere. */

@@ -101,9 +101,9 @@ function formatUse(use: DiskUse): string {
   const all = Object.entries(use.functions);
   const rows = all.map(([name, each]) => [
     name,
-    each.results.toString(),
+    each.results,
     formatBytes(each.bytes),
-    each.blobs.toString(),
+    each.blobs,
     formatBytes(each.blobBytes),
   ]);
   const others = [
@@ -115,8 +115,9 @@ function formatUse(use: DiskUse): string {
   const lines = others
     .filter(([, { objects }]) => objects > 0)
     .map(([what, { objects, bytes }]) => `${what}: ${objects.toString()}, ${formatBytes(bytes)}`);
+  const head = ['function', 'results', 'bytes', 'blobs', 'bytes in blobs'];
   return [
-    formatTable(['function', 'results', 'bytes', 'blobs', 'bytes in blobs'], rows),
+    ...(rows.length > 0 ? [formatTable(head, rows)] : []),
     ...lines,
     `all of project ${use.project} on the server: ${formatBytes(use.bytes)}`,
   ].join('\n');

@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import { ulid } from 'ulid';
 import { readWorkers } from '../broker/worker-records.ts';
 import { JugqError } from '../core/errors.ts';
+import type { Graph } from '../core/graph.ts';
 import type { RunId } from '../core/identifiers.ts';
 import type { Counts } from '../core/records.ts';
 import { countsByFunction } from '../core/run-outlook.ts';
@@ -12,6 +13,7 @@ import type { RunProgress } from '../core/run-progress.ts';
 import type { CommandContext } from './commands/base.ts';
 import { drawFunctions, drawTasks, toDot, toMermaid, type Drawing } from './graph-drawing.ts';
 import { escapeHtml } from './html-text.ts';
+import { layOut } from './layout-graph.ts';
 import { lookAtJugfile } from './look-at-jugfile.ts';
 import { countOf } from './report.ts';
 import { findRun } from './runs.ts';
@@ -29,42 +31,51 @@ export interface GraphRequest {
   readonly format: GraphFormat;
   /** A box for each task instead of each function. */
   readonly tasks: boolean;
+  /** Boxes and arrows that may be placed in a picture; undefined: the default. */
+  readonly limit: number | undefined;
   /** File to write to; undefined: stdout. */
   readonly output: string | undefined;
   readonly json: boolean;
   readonly context: CommandContext;
 }
 
-/** More boxes than this nobody can read, and Graphviz takes minutes to place them. */
-const tasksMax = 2000;
+/** Boxes and arrows that Graphviz places within seconds if they are in some order; ten times as many may take it hours. */
+const placedMax = 20_000;
 
 /** Draws a graph into a file, or onto stdout. */
 export async function drawGraph(session: Session, request: GraphRequest): Promise<number> {
-  const { context, format, output } = request;
+  const { context, output } = request;
   const { title, planned } = await findPlanned(session, request);
-  const { count } = planned.graph;
-  if (request.tasks && count > tasksMax) {
-    throw new JugqError(
-      'USAGE',
-      `--tasks: ${count.toString()} tasks are more than can be drawn (${tasksMax.toString()}): leave it out to draw the functions`,
-    );
-  }
+  if (request.tasks) refuseTooMany(planned.graph, request);
   const run = { id: ulid() as RunId, keepFailed: true };
   const { progress } = await survey(session.project, planned, run);
   const drawing = request.tasks
     ? drawTasks(progress)
     : drawFunctions(planned.graph, await countsNow(session, progress));
-  const text = request.json ? `${JSON.stringify(drawing)}\n` : await render(drawing, format, title);
+  const text = request.json
+    ? `${JSON.stringify(drawing)}\n`
+    : await render(drawing, request, title);
   if (output === undefined) context.stdout.write(text);
   else await write(output, context, text);
   return 0;
+}
+
+/** @throws JugqError `USAGE` if they are more than Graphviz can be expected to place; the languages hold any number */
+function refuseTooMany(graph: Graph, { format, json, limit = placedMax }: GraphRequest): void {
+  const arrows = graph.dependencies.items.length;
+  const all = graph.count + arrows;
+  if (json || format === 'dot' || format === 'mermaid' || all <= limit) return;
+  throw new JugqError(
+    'USAGE',
+    `--tasks: placing ${countOf(graph.count, 'box', 'boxes')} and ${countOf(arrows, 'arrow')} may take for ever (the limit is ${limit.toString()} in all): leave it out to draw the functions, write dot or mermaid, or give --limit ${all.toString()}`,
+  );
 }
 
 async function findPlanned(
   session: Session,
   { what, args, context }: GraphRequest,
 ): Promise<{ readonly title: string; readonly planned: Planned }> {
-  if (what !== undefined && isFile(resolve(session.cwd, what))) {
+  if (what !== undefined && isMeantAsFile(resolve(session.cwd, what))) {
     return { title: what, planned: await lookAtJugfile(session, { jugfile: what, args }, context) };
   }
   const record = await findRun(session.project, what);
@@ -77,8 +88,10 @@ async function findPlanned(
   return { title: `${record.jugfile}, run ${record.id}`, planned: { ...stored.plan, bundle } };
 }
 
-function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+/** One that is missing is told as such: no run is called so. */
+function isMeantAsFile(path: string): boolean {
+  const isFile = statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+  return isFile || /\.[cm]?[jt]sx?$/.test(path);
 }
 
 /** What workers say that they run was counted as ready. */
@@ -92,25 +105,30 @@ async function countsNow(session: Session, progress: RunProgress): Promise<Recor
   return Object.fromEntries(counts);
 }
 
-async function render(drawing: Drawing, format: GraphFormat, title: string): Promise<string> {
-  switch (format) {
+async function render(drawing: Drawing, request: GraphRequest, title: string): Promise<string> {
+  switch (request.format) {
     case 'dot':
       return toDot(drawing);
     case 'mermaid':
       return toMermaid(drawing);
     case 'svg':
-      return toSvg(drawing);
+      return toSvg(drawing, request);
     case 'html':
-      return page(title, await toSvg(drawing));
+      return page(title, await toSvg(drawing, request));
   }
 }
 
-/** Graphviz itself, compiled for WebAssembly: loaded only where it is needed, since it takes a moment. */
-async function toSvg(drawing: Drawing): Promise<string> {
-  const { Graphviz } = await import('@hpcc-js/wasm-graphviz');
-  const graphviz = await Graphviz.load();
-  return graphviz.layout(toDot(drawing), 'svg', 'dot');
+function toSvg(drawing: Drawing, { limit, context }: GraphRequest): Promise<string> {
+  const { interrupted, stderr } = context;
+  return layOut(toDot(drawing), {
+    interrupted,
+    timeoutMs: limit === undefined ? layoutTimeoutMs : undefined,
+    say: (line) => stderr.write(`${line}\n`),
+  });
 }
+
+/** A tangle of a thousand tasks may take that long; a hundred times as many in order do not. */
+const layoutTimeoutMs = 60_000;
 
 function page(title: string, svg: string): string {
   const legend = Object.entries(stateColours)

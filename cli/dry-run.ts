@@ -12,7 +12,7 @@ import { openRequested, type PlanRequest } from './plan-jugfile.ts';
 import { countOf } from './report.ts';
 import type { Session } from './session.ts';
 import { describeStale } from './stale-results.ts';
-import { survey } from './submit-run.ts';
+import { survey, type Survey } from './submit-run.ts';
 import { formatTable } from './table.ts';
 
 /** One function of a plan, with what its earlier results tell. */
@@ -37,7 +37,10 @@ export async function dryRun(session: Session, request: PlanRequest): Promise<nu
   await jugfile.close();
   const id = 'DRYRUN' as RunId;
   const options = optionsOf(request, jugfile.loaded);
-  const { progress, stale } = await survey(session.project, jugfile.loaded, { id, ...options });
+  const { progress, stale, failed } = await survey(session.project, jugfile.loaded, {
+    id,
+    ...options,
+  });
   const functions = await forecastFunctions(session, progress);
   const found = forecast({
     graph: progress.plan.graph,
@@ -45,7 +48,7 @@ export async function dryRun(session: Session, request: PlanRequest): Promise<nu
     meanMs: functions.map((each) => each.meanMs),
   });
   const present = await threadsFor(session, progress);
-  const reasons = reasonsOf(progress);
+  const reasons = reasonsOf(progress, failed);
   const parkedAt = jugfile.loaded.waits.map((each) => each.place);
   const dry = { functions, stale, found, present, reasons, parkedAt };
   const text = json ? JSON.stringify(asDocument(dry)) : format(dry);
@@ -120,15 +123,25 @@ async function threadsFor({ project }: Session, progress: RunProgress): Promise<
   };
 }
 
-function reasonsOf(progress: RunProgress): { task: string; why: string }[] {
+function reasonsOf(
+  progress: RunProgress,
+  failed: Survey['failed'],
+): { task: string; why: string }[] {
   const { graph } = progress.plan;
   const all: { task: string; why: string }[] = [];
   for (let task = 0; task < graph.count; task++) {
     if (!willRun(progress, task)) continue;
+    const id = idOf(graph, task);
     const waits = progress.missing[task] ?? 0;
-    const why =
-      waits === 0 ? 'no result yet' : `${waits.toString()} of its dependencies will run first`;
-    all.push({ task: idOf(graph, task), why });
+    // The last entry of its key is a marker.
+    const isGone = (progress.revision[task] ?? 0) > 0;
+    const own = failed.has(id)
+      ? 'it failed before'
+      : isGone
+        ? 'its result was dropped or invalidated'
+        : 'no result yet';
+    const why = waits === 0 ? own : `${waits.toString()} of its dependencies will run first`;
+    all.push({ task: id, why });
   }
   return all;
 }
@@ -159,19 +172,35 @@ function asDocument({ functions, stale, found, present, reasons, parkedAt }: Dry
 const shownMax = 20;
 
 function format({ functions, stale, found, present, reasons, parkedAt }: DryRun): string {
-  const rows = functions.map(({ name, tasks, there, run, argumentBytes, meanMs }) => [
-    ...[name, tasks, there, run],
-    run === 0 ? '' : formatBytes(argumentBytes),
-    run === 0 || meanMs === undefined ? '' : formatMs(meanMs),
-  ]);
-  const head = ['function', 'tasks', 'there', 'would run', 'arguments', 'takes'];
-  const lines = [formatTable(head, rows), ...describeStale(stale)];
+  const rows = functions.map(({ name, tasks, there, run, ...each }) => {
+    const { argumentBytes, meanResultBytes, meanMs } = each;
+    return [
+      ...[name, tasks, there, run],
+      run === 0 ? '' : formatBytes(argumentBytes),
+      run === 0 || meanResultBytes === undefined
+        ? ''
+        : formatBytes(Math.round(run * meanResultBytes)),
+      run === 0 || meanMs === undefined ? '' : formatMs(meanMs),
+    ];
+  });
+  const head = ['function', 'tasks', 'there', 'would run', 'arguments', 'results', 'takes'];
+  const lines = rows.length > 0 ? [formatTable(head, rows)] : [];
+  if (reasons.length === 0 && parkedAt.length === 0) lines.push(nothingWouldRun(functions));
+  lines.push(...describeStale(stale));
   for (const { task, why } of reasons.slice(0, shownMax)) lines.push(`${task}: ${why}`);
   const more = reasons.length - shownMax;
   if (more > 0) lines.push(`… and ${more.toString()} more: see all with --json`);
   for (const place of parkedAt)
     lines.push(`planning waits at ${place}: what comes after it is not known yet`);
   return [...lines, ...times({ functions, found, present })].join('\n');
+}
+
+function nothingWouldRun(functions: readonly FunctionForecast[]): string {
+  if (functions.length === 0) return 'nothing would run: no tasks are declared';
+  const isWhole = functions.every(({ tasks, there }) => tasks === there);
+  return isWhole
+    ? 'nothing would run: every result is there'
+    : 'nothing would run: what has no result is not wanted, or failed before';
 }
 
 /** Said only of what is known: a first run has no times. */

@@ -30,11 +30,14 @@ export interface ExportWish {
   /** Only results of these tasks, and no plans; undefined: everything. */
   readonly target?: ExportRequest['target'];
   readonly stdout?: CommandContext['stdout'];
+  /** Is told now and then how many results are written. */
+  readonly onProgress?: (results: number, of: number) => void;
 }
 
 type Written = { -readonly [K in keyof Exported]: number };
 
-const readAtOnce = 256;
+const readAtOnce = 1024;
+const progressEveryMs = 3000;
 const chunkBytes = 1024 * 1024;
 
 /** Writes the project into a file; the last line says what is in it. */
@@ -42,7 +45,11 @@ export async function exportProject(session: Session, request: ExportRequest): P
   const { context, file, json, target } = request;
   const { stdout, stderr } = context;
   const path = file === '-' ? file : resolve(context.cwd, file);
-  const written = await exportTo(session.project, { path, target, stdout });
+  const written = await exportTo(session.project, {
+    ...{ path, target, stdout },
+    onProgress: (results, of) =>
+      stderr.write(`exporting: ${results.toString()} of ${countOf(of, 'result')} so far\n`),
+  });
   // The data may be on its way to stdout.
   const told = file === '-' ? stderr : stdout;
   told.write(`${json ? JSON.stringify(written) : `${file}: ${formatWritten(written)}`}\n`);
@@ -89,7 +96,7 @@ async function writeEverythingElse(
 
 async function writeResults(
   project: OpenProject,
-  { target }: Pick<ExportWish, 'target'>,
+  { target, onProgress }: Pick<ExportWish, 'target' | 'onProgress'>,
   writer: PortableWriter,
   written: Written,
 ): Promise<void> {
@@ -97,7 +104,12 @@ async function writeResults(
   await scanHeads(project, undefined, ({ id }) => {
     if (target?.(splitTaskId(id)) ?? true) ids.push(id);
   });
+  let toldAt = performance.now();
   for (let at = 0; at < ids.length; at += readAtOnce) {
+    if (performance.now() - toldAt > progressEveryMs) {
+      onProgress?.(at, ids.length);
+      toldAt = performance.now();
+    }
     const some = await Promise.all(
       ids.slice(at, at + readAtOnce).map((id) => project.results.read(id)),
     );

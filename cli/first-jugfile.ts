@@ -34,7 +34,8 @@ export async function writeFirstJugfile(file: string, context: CommandContext): 
     await writeFile(path, firstJugfile, { flag: 'wx' });
   } catch (cause) {
     const isThere = cause instanceof Error && 'code' in cause && cause.code === 'EEXIST';
-    const why = isThere ? 'it is there already' : String(cause);
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const why = isThere ? 'it is there already' : reason;
     throw new JugqError('USAGE', `cannot write ${file}: ${why}: name another file`, { cause });
   }
   context.stdout.write(`${file}\n`);

@@ -13,8 +13,8 @@ export function formatStatus(status: Status): string {
     columns.map((column) => counts[column] ?? 0);
   const rows = Object.entries(status.functions).map(([name, counts]) => [name, ...cellsOf(counts)]);
   if (rows.length > 1) rows.push(['total', ...cellsOf(status.totals)]);
-  const parts = [formatTable(['function', ...columns], rows)];
-  if (status.times !== undefined) parts.push(formatTimes(status.times));
+  const parts = rows.length > 0 ? [formatTable(['function', ...columns], rows)] : [];
+  if (status.times !== undefined && rows.length > 0) parts.push(formatTimes(status.times));
   for (const run of status.runs)
     parts.push(`run ${run.id}  ${run.state}  ${run.jugfile}  planned ${run.plannedAt}`);
   if (status.runs.length === 0)
@@ -37,8 +37,8 @@ export function formatStatus(status: Status): string {
 function formatTimes(times: Readonly<Record<string, FunctionTimes>>): string {
   const rows = Object.entries(times).map(([name, { results, meanMs, p95Ms, totalMs }]) => [
     name,
-    results.toString(),
-    ...[meanMs, p95Ms, totalMs].map(formatMs),
+    results,
+    ...[meanMs, p95Ms, totalMs].map((ms) => (results === 0 ? '' : formatMs(ms))),
   ]);
   return `\n${formatTable(['function', 'results', 'mean', 'p95', 'total time'], rows)}\n`;
 }

@@ -32,6 +32,39 @@ export function overview(cli: Cli<CommandContext>): string {
 
 /** Usage, options and examples of one command. */
 export function detailsOf(cli: Cli<CommandContext>, command: CommandClass<CommandContext>): string {
-  // The library's name for the value of an option says nothing to anybody.
-  return cli.usage(command, { detailed: true }).replaceAll(' #0', '=… ');
+  // The library's name for the value of an option says nothing to anybody, nor do its dots for what may follow.
+  return cli
+    .usage(command, { detailed: true })
+    .replaceAll(' #0', '=… ')
+    .replace(/(\$ \S*jugq (\w+)[^\n]*?) \.\.\./, (_, before: string, name: string) =>
+      [before, rests[name] ?? '...'].join(' '),
+    );
 }
+
+/** `jugq get <what> [export] [-- arguments…]`: how a command is called, without its options. */
+export function callOf(cli: Cli<CommandContext>, name: string): string {
+  const { usage = '' } = cli.definitions().find((each) => each.path === `jugq ${name}`) ?? {};
+  const positionals = usage.replaceAll(/\[-[^\]]*\]/g, '').match(/<\w+>|\[\w+\]/g) ?? [];
+  return ['jugq', name, ...positionals, ...(rests[name] === undefined ? [] : [rests[name]])].join(
+    ' ',
+  );
+}
+
+/** What may follow in any number. */
+const rests: Readonly<Record<string, string>> = {
+  run: '[arguments…]',
+  plan: '[arguments…]',
+  status: '[jugfile] [arguments…]',
+  check: '[arguments…]',
+  count: '[arguments…]',
+  get: '[export] [-- arguments…]',
+  describe: '[export] [-- arguments…]',
+  exec: '[export] [-- arguments…]',
+  shell: '[arguments…]',
+  graph: '[jugfile or run] [arguments…]',
+  cancel: '[run or pattern…]',
+  failures: '[task or pattern…]',
+  retry: '[task or pattern…]',
+  invalidate: '[pattern…]',
+  cleanup: '[jugfile…] [-- arguments…]',
+};

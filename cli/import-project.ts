@@ -33,7 +33,8 @@ interface OpenObject {
   length: number;
 }
 
-const putAtOnce = 256;
+const putAtOnce = 1024;
+const progressEveryMs = 3000;
 
 /** Reads a file into the project and says what was new and what was there. */
 export async function importProject(
@@ -47,7 +48,11 @@ export async function importProject(
 ): Promise<number> {
   const { context, file, json, stdin } = request;
   const path = file === '-' ? file : resolve(context.cwd, file);
-  const taken = await importFrom(session.project, { path, name: file, stdin });
+  const taken = await importFrom(session.project, {
+    ...{ path, name: file, stdin },
+    onProgress: (results) =>
+      context.stderr.write(`importing: ${countOf(results, 'result')} so far\n`),
+  });
   context.stdout.write(`${json ? JSON.stringify(taken) : formatTaken(taken)}\n`);
   return 0;
 }
@@ -61,10 +66,20 @@ export async function importProject(
  */
 export async function importFrom(
   project: OpenProject,
-  from: { readonly path: string; readonly name: string; readonly stdin?: Readable },
+  from: {
+    readonly path: string;
+    readonly name: string;
+    readonly stdin?: Readable;
+    readonly onProgress?: (results: number) => void;
+  },
 ): Promise<Imported> {
   const importing = new Import(project, from.name);
+  let toldAt = performance.now();
   for await (const record of readPortable(from.path, from.stdin ?? process.stdin)) {
+    if (performance.now() - toldAt > progressEveryMs) {
+      from.onProgress?.(importing.seen);
+      toldAt = performance.now();
+    }
     switch (record[0]) {
       case 'object':
         importing.begin({ store: record[1], name: record[2], size: record[3] });
@@ -100,6 +115,12 @@ class Import {
   constructor(project: OpenProject, file: string) {
     this.#project = project;
     this.#file = file;
+  }
+
+  /** Results that were read and stored, or found to be there. */
+  get seen(): number {
+    const { results, there, other } = this.taken;
+    return results + there + other;
   }
 
   begin(object: Omit<OpenObject, 'chunks' | 'length'>): void {

@@ -11,7 +11,7 @@ import { Builtins, Cli, UsageError } from 'clipanion';
 import { JugqError, type ErrorCode } from '../core/errors.ts';
 import { JugqCommand, type CommandContext } from './commands/base.ts';
 import { commands } from './command-list.ts';
-import { detailsOf, helpWanted, overview } from './help-text.ts';
+import { callOf, detailsOf, helpWanted, overview } from './help-text.ts';
 import { nearName } from './near-name.ts';
 
 const statuses: Record<ErrorCode, number> = {
@@ -66,7 +66,7 @@ export async function runCli(
     if (!(command instanceof JugqCommand)) return await cli.run(command, full);
     return await command.validateAndExecute();
   } catch (error) {
-    return report(error, { argv, context });
+    return report(error, { argv, context, callOf: (name) => callOf(cli, name) });
   }
 }
 
@@ -106,12 +106,15 @@ function normalise(argv: readonly string[]): string[] {
 interface Reporting {
   readonly argv: readonly string[];
   readonly context: Omit<CommandContext, 'argv'>;
+  /** How a command is called. */
+  readonly callOf: (name: string) => string;
 }
 
-function report(error: unknown, { argv, context }: Reporting): number {
+function report(error: unknown, reporting: Reporting): number {
+  const { argv, context } = reporting;
   const say = (text: string): void => void context.stderr.write(`${text}\n`);
   if (isUsage(error)) {
-    say(`error: ${usageMessage(error, argv)}`);
+    say(`error: ${usageMessage(error, reporting)}`);
     return 2;
   }
   if (error instanceof JugqError) {
@@ -134,11 +137,13 @@ function isUsage(error: unknown): error is Error {
 }
 
 /** clipanion's words without its listing of every candidate; for a command that there is not, our own. */
-function usageMessage(error: Error, argv: readonly string[]): string {
+function usageMessage(error: Error, { argv, callOf: callOfCommand }: Reporting): string {
   if (error instanceof UsageError) return error.message;
   const [name = ''] = argv;
   if (!name.startsWith('-') && !commandNames().includes(name)) return unknownCommand(name);
   const [first = ''] = error.message.split('\n');
+  if (first.startsWith('Not enough positional arguments'))
+    return `something is missing: ${callOfCommand(name)}: see jugq ${name} --help`;
   const what = first.slice(0, 1).toLowerCase() + first.slice(1).replace(/\.$/, '');
   return `${what}: see jugq ${name.startsWith('-') ? '' : `${name} `}--help`;
 }
@@ -174,11 +179,15 @@ async function main(): Promise<void> {
       interrupted.abort(signal);
     });
   }
-  // A reader that has seen enough (`| head`) is no error.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0);
-    throw error;
-  });
+  // A reader that has seen enough (`| head`) is no error, and one that is gone is nobody to talk to.
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (stream === process.stderr) return;
+      if (error.code === 'EPIPE') process.exit(0);
+      process.stderr.write(`error: what was to be printed cannot be written: ${error.message}\n`);
+      process.exit(1);
+    });
+  }
   const status = await runCli(process.argv.slice(2), {
     stdin: process.stdin,
     stdout: process.stdout,

@@ -185,17 +185,12 @@ async function waitForPublished(
 }
 
 function formatPlanned(submitted: Submitted): string {
-  const table = formatTable(
-    ['function', 'tasks', 'there', 'to run'],
-    functionRows(submitted.progress).map(({ name, tasks, there, run }) => [
-      name,
-      tasks,
-      there,
-      run,
-    ]),
-  );
+  const rows = functionRows(submitted.progress).map(({ name, tasks, there, run }) => [
+    ...[name, tasks, there, run],
+  ]);
   const { id, waits } = submitted.record;
-  const lines = [`run ${id}`, table];
+  const lines = [`run ${id}`];
+  if (rows.length > 0) lines.push(formatTable(['function', 'tasks', 'there', 'to run'], rows));
   if (submitted.complete) lines.push(nothingToRun(submitted.record));
   else if (waits !== undefined) lines.push(`planning waits at ${waits}, and goes on from there`);
   return lines.join('\n');

@@ -103,7 +103,7 @@ export async function createPortable(file: string, stdout: Writable): Promise<Po
  * Reads the records of a file in their order; the last is not handed over, but checked.
  *
  * @param stdin - read instead where the file is `-`
- * @throws JugqError `USAGE` if it cannot be read or is no such file, `VALUE_CORRUPT` if it ends early or was damaged
+ * @throws JugqError `USAGE` if it cannot be read or was not exported, `VALUE_CORRUPT` if it ends early or was damaged
  */
 export async function* readPortable(
   file: string,

@@ -51,9 +51,9 @@ function sumOf(counts: Readonly<Record<string, number>> = {}): number {
   return Object.values(counts).reduce((sum, each) => sum + each, 0);
 }
 
-/** `1 task`, `2 tasks`. */
-export function countOf(count: number, noun: string): string {
-  return `${count.toString()} ${noun}${count === 1 ? '' : 's'}`;
+/** `1 task`, `2 tasks`, `2 boxes`. */
+export function countOf(count: number, noun: string, plural = `${noun}s`): string {
+  return `${count.toString()} ${count === 1 ? noun : plural}`;
 }
 
 /** A summary as a sentence. */
@@ -77,6 +77,7 @@ export function nothingToRun(record: RunRecord): string {
   if (Object.keys(record.functions).length === 0)
     return 'nothing to run: the jugfile declares no tasks';
   const { failed, blocked } = addCounts(Object.values(record.functions));
+  if (Object.keys(record.functions).length === 0) return 'nothing to run: no tasks are declared';
   return failed + blocked === 0
     ? 'nothing to run: every result is there'
     : 'nothing to run: what has no result failed before, or waits for what did, and --keep-failed keeps it so';

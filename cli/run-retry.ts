@@ -5,7 +5,7 @@ import { countOf } from './report.ts';
 import { retryFailures } from './retry-failures.ts';
 import { isOver } from '../core/records.ts';
 import type { Session } from './session.ts';
-import { chosenFailures, type FailuresRequest } from './show-failures.ts';
+import { chosenFailures, noneChosen, type FailuresRequest } from './show-failures.ts';
 import { watchRun } from './watch-run.ts';
 
 export interface RetryRequest extends FailuresRequest {
@@ -29,8 +29,8 @@ export async function runRetry(session: Session, request: RetryRequest): Promise
     for (const { run, again } of retried.runs) if (again !== undefined) await begun(session, run);
     if (json) context.stdout.write(`${JSON.stringify({ kind: 'retried', ...retried })}\n`);
     else {
-      const lines = [told(retried.cleared, patterns), ...retried.runs.map(tell)];
-      context.stderr.write(`${lines.join('\n')}\n`);
+      const said = told(retried.cleared, failures.length === 0 ? noneChosen(request) : undefined);
+      context.stderr.write(`${[said, ...retried.runs.map(tell)].join('\n')}\n`);
     }
   } finally {
     await dispatcher.stop();
@@ -52,10 +52,9 @@ async function begun(session: Session, run: string): Promise<void> {
 
 const beginMs = 10_000;
 
-function told(cleared: number, patterns: readonly string[]): string {
+function told(cleared: number, none: string | undefined): string {
   if (cleared > 0) return `${countOf(cleared, 'task')} to be tried again`;
-  const which = patterns.length === 0 ? '' : `: no failed task matches ${patterns.join(' or ')}`;
-  return `nothing to try again${which}`;
+  return none === undefined ? 'nothing to try again' : `nothing to try again: ${none}`;
 }
 
 function tell({ run, again }: RetriedRun): string {

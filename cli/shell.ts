@@ -19,14 +19,16 @@ import { findDoomed, invalidateDoomed } from './invalidate.ts';
 import type { LoadedJugfile } from './load-jugfile.ts';
 import { lookAtJugfile } from './look-at-jugfile.ts';
 import type { Session } from './session.ts';
+import { countedStates } from '../core/records.ts';
 import { stateNames } from './state-names.ts';
 import { survey } from './submit-run.ts';
 
 /** What can be called at the prompt. */
-const helpText = `value(x)                  the value of a task, an id, or a structure with tasks in it (a promise: await it)
+const helpText = `value(x)                  the value of a task, an id, or a structure with tasks in it
 tasks({ state, name })    the tasks of the jugfile; both may be left out; name is a pattern as on the command line
 describe(x)               where a task's result came from
 invalidate(x)             the results of tasks, or of what a pattern hits, go, and all that was made of them
+                          (these are promises: shown when they are there; to go on with one, await it)
 exports                   the exports of the jugfile, which are also there by their names
 .help                     what the prompt itself can do`;
 
@@ -50,8 +52,9 @@ export async function openShell(session: Session, request: ShellRequest): Promis
   for (const { place } of loaded.waits) {
     stderr.write(`note: planning waits at ${place}: nothing is exported yet\n`);
   }
-  const words = offered(session, loaded);
-  if (stdout.isTTY !== true) return evaluateLines(words, context);
+  const promised = new WeakSet<object>();
+  const words = offered(session, loaded, promised);
+  if (stdout.isTTY !== true) return evaluateLines(words, promised, context);
   stderr.write(`${request.jugfile}: ${loaded.graph.count.toString()} tasks\n${helpText}\n`);
   const repl = start({
     prompt: 'jugq> ',
@@ -64,6 +67,7 @@ export async function openShell(session: Session, request: ShellRequest): Promis
   });
   const ended = new Promise<void>((resolve) => repl.once('exit', resolve));
   Object.assign(repl.context, words);
+  showWhenThere(repl, promised);
   await rememberHistory(repl, context.env);
   interrupted.addEventListener('abort', () => {
     repl.close();
@@ -84,6 +88,7 @@ const shownDepth = 4;
  */
 async function evaluateLines(
   words: Readonly<Record<string, unknown>>,
+  promised: WeakSet<object>,
   { stdin, stdout, stderr }: CommandContext,
 ): Promise<number> {
   const input = new PassThrough();
@@ -101,6 +106,7 @@ async function evaluateLines(
   Object.assign(repl.context, words);
   // After `.exit` there is no prompt any more.
   repl.once('exit', () => output.end());
+  showWhenThere(repl, promised);
   await answers.next();
   let status = 0;
   for await (const line of createInterface({ input: stdin })) {
@@ -134,30 +140,62 @@ async function* promptAnswers(output: PassThrough): AsyncGenerator<string, undef
   return undefined;
 }
 
+/** What jugq's own words have promised is shown when it is there: at a prompt nobody means the promise. */
+function showWhenThere(repl: REPLServer, promised: WeakSet<object>): void {
+  const evaluate = repl.eval;
+  const own: REPLServer['eval'] = function (this: REPLServer, line, context, file, done) {
+    evaluate.call(this, line, context, file, (error, result: unknown) => {
+      if (error !== null || !(result instanceof Promise) || !promised.has(result)) {
+        done(error, result);
+        return;
+      }
+      result.then(
+        (value: unknown) => {
+          done(null, value);
+        },
+        (why: unknown) => {
+          done(why instanceof Error ? why : new Error(String(why)), undefined);
+        },
+      );
+    });
+  };
+  Object.assign(repl, { eval: own });
+}
+
 /** What the prompt knows by name; an export never hides one of jugq's own words, and is there in `exports`, too. */
-function offered(session: Session, loaded: LoadedJugfile): Record<string, unknown> {
+function offered(
+  session: Session,
+  loaded: LoadedJugfile,
+  promised: WeakSet<object>,
+): Record<string, unknown> {
   const { project } = session;
+  const promise =
+    <A extends unknown[]>(word: (...args: A) => Promise<unknown>) =>
+    (...args: A): Promise<unknown> => {
+      const given = word(...args);
+      promised.add(given);
+      return given;
+    };
   const exports = exportsOf(loaded);
   return {
     ...exports,
     exports,
-    value: (x: unknown) => resolveResults(project, placeOf(x)),
-    tasks: (wanted: { readonly state?: string; readonly name?: string } = {}) =>
-      listTasks(session, loaded, wanted),
-    invalidate: async (x: unknown) => {
+    value: promise((x: unknown) => resolveResults(project, placeOf(x))),
+    tasks: promise((wanted: TaskWish = {}) => listTasks(session, loaded, readWish(wanted))),
+    invalidate: promise(async (x: unknown) => {
       // A text is a pattern; the id of a task is one, too.
       const texts = typeof x === 'string' ? [x] : [...tasksIn(placeOf(x))];
       const doomed = await findDoomed(project, { patterns: parsePatterns(texts) });
       return invalidateDoomed(project, doomed, () => undefined);
-    },
-    describe: async (x: unknown) => {
+    }),
+    describe: promise(async (x: unknown) => {
       const place = placeOf(x);
       if (!(place instanceof TaskPlace)) {
         throw new JugqError('USAGE', 'describe(x): expected a task or its id: see tasks()');
       }
       const found = await findTask(project, place.id);
       return describeTask(project, found, { depth: 2, width: 10 });
-    },
+    }),
   };
 }
 
@@ -175,10 +213,29 @@ function placeOf(x: unknown): unknown {
   return x;
 }
 
+/** Which tasks are to be listed. */
+interface TaskWish {
+  readonly state?: string;
+  readonly name?: string;
+}
+
+/** Told at once what it cannot mean, instead of an empty list. */
+function readWish(wish: TaskWish): TaskWish {
+  const states: readonly string[] = countedStates;
+  const expected = `tasks({ state, name }): expected`;
+  for (const key of Object.keys(wish)) {
+    if (key !== 'state' && key !== 'name')
+      throw new JugqError('USAGE', `${expected} state or name, got ${key}`);
+  }
+  if (wish.state !== undefined && !states.includes(wish.state))
+    throw new JugqError('USAGE', `${expected} ${states.join(', ')}, got ${wish.state}`);
+  return wish;
+}
+
 async function listTasks(
   session: Session,
   loaded: LoadedJugfile,
-  { state: wanted, name }: { readonly state?: string; readonly name?: string },
+  { state: wanted, name }: TaskWish,
 ): Promise<ListedTask[]> {
   const pattern = name === undefined ? undefined : parsePattern(name);
   const run = { id: ulid() as RunId, keepFailed: true };

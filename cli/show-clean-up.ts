@@ -13,6 +13,8 @@ import { formatTable } from './table.ts';
 export interface CleanUpRequest {
   /** Jugfiles to be evaluated: what they declare now counts instead of their newest runs. */
   readonly jugfiles: readonly string[];
+  /** Of each of them; none: those of its newest run. */
+  readonly args: readonly string[];
   /** Runs to be kept, by the beginnings of their ids. */
   readonly keep: readonly string[];
   readonly target: CleanUpWish['target'];
@@ -23,12 +25,12 @@ export interface CleanUpRequest {
 
 /** Cleans up, or says what would go; exit status 1 where everything had to be spared. */
 export async function showCleanUp(session: Session, request: CleanUpRequest): Promise<number> {
-  const { context, dryRun, jugfiles, json, target } = request;
+  const { context, dryRun, jugfiles, args, json, target } = request;
   const { project } = session;
   const keep = await Promise.all(request.keep.map((each) => findRun(project, each)));
   const loaded: LoadedJugfile[] = [];
   for (const jugfile of jugfiles) {
-    loaded.push(await lookAtJugfile(session, { jugfile, args: [] }, context));
+    loaded.push(await lookAtJugfile(session, { jugfile, args }, context));
   }
   const wish = { keep, jugfiles: loaded, dryRun, ...(target === undefined ? {} : { target }) };
   const report = await cleanUp(project, wish);
@@ -41,7 +43,7 @@ function formatCleanUp(report: CleanUp, dryRun: boolean): string {
   const { results, failures, plans, bundles, blobs, runs, bytes } = report;
   const rows = Object.entries(report.functions).map(([name, use]) => [
     name,
-    use.objects.toString(),
+    use.objects,
     formatBytes(use.bytes),
   ]);
   const parts = [

@@ -44,7 +44,7 @@ export async function showFailures(session: Session, request: FailuresRequest): 
   for (const each of shown) described.push(await describeFailure(session.project, each));
   if (request.json) stdout.write(`${JSON.stringify({ kind: 'failures', failures: described })}\n`);
   else if (described.length > 0) stdout.write(`${described.map(formatWhole).join('\n\n')}\n`);
-  if (failures.length === 0) stderr.write('no task has failed\n');
+  if (failures.length === 0) stderr.write(`${noneChosen(request)}\n`);
   const more = failures.length - shown.length;
   if (more > 0) {
     stderr.write(
@@ -55,6 +55,17 @@ export async function showFailures(session: Session, request: FailuresRequest): 
 }
 
 const wholeMax = 20;
+
+/** That there are no such failures, in the words of whoever asked for them. */
+export function noneChosen({ patterns, cause }: ChosenFailures): string {
+  const which = [
+    ...(patterns.length > 0 ? [`matches ${patterns.join(' or ')}`] : []),
+    ...(cause === undefined ? [] : [`has the cause ${cause}`]),
+  ];
+  return which.length === 0
+    ? 'no task has failed'
+    : `no failed task ${which.join(' and ')}: see jugq status --failed`;
+}
 
 /** Prints the failures by cause. */
 export async function showCauses(

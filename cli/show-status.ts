@@ -56,7 +56,8 @@ export async function showStatus(session: Session, request: StatusRequest): Prom
   const show = shower(request);
   let status = await readStatus(session, request);
   await show.take(status);
-  if (watch && request.html !== undefined) context.stderr.write(`writing ${request.html}\n`);
+  if (request.html !== undefined)
+    context.stderr.write(`${watch ? 'writing' : 'wrote'} ${request.html}\n`);
   while (watch && !context.interrupted.aborted) {
     await pause(watchEveryMs, context.interrupted);
     status = await readStatus(session, request);

@@ -22,7 +22,7 @@ const plain = {
 /**
  * Rows under a head, as lines without a final new line.
  *
- * @param rows - text or numbers; numbers are aligned to the right
+ * @param rows - text or numbers; columns of numbers, or of amounts such as `1.2 kB`, are aligned to the right
  */
 export function formatTable(
   head: readonly string[],
@@ -33,7 +33,7 @@ export function formatTable(
     chars: plain,
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
     colAligns: head.map((_, column) =>
-      rows.every((row) => typeof row[column] === 'number') ? 'right' : 'left',
+      rows.every((row) => amount.test(String(row[column]))) ? 'right' : 'left',
     ),
   });
   for (const row of rows) table.push(row.map(String));
@@ -43,3 +43,6 @@ export function formatTable(
     .map((line) => line.trimEnd())
     .join('\n');
 }
+
+/** Nothing at all is an amount, too, among others. */
+const amount = /^(?:\d[\d.]*(?: \S+)?(?: \d+s| \d+m)?)?$/;

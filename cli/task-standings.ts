@@ -87,7 +87,9 @@ async function learnTask(project: OpenProject, text: string): Promise<Facts> {
     const bytes = isBlob
       ? (unpack(data, `the result of ${id}`) as BlobReference).size
       : data.length;
-    return { result: { facts, at: storedAt, bytes, large: isBlob } };
+    // The server tells nanoseconds.
+    const at = new Date(storedAt).toISOString();
+    return { result: { facts, at, bytes, large: isBlob } };
   }
   const entry = await project.failures.get(id);
   if (entry?.value === undefined) return {};

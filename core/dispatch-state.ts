@@ -1,22 +1,16 @@
 /** What the dispatcher knows, what it is told, and what it orders: the words of `dispatch.ts`. */
+import { startDurations, type Durations } from './durations.ts';
 import type { RunId, TaskId } from './identifiers.ts';
 import { startLedger, type Ledger } from './ledger.ts';
 import type { Pattern } from './patterns.ts';
 import type { Outcome } from './run-outlook.ts';
 import type { KnownFailure, RunProgress } from './run-progress.ts';
 
-/** How long tasks of a function take. */
-export interface Duration {
-  readonly seen: number;
-  readonly meanMs: number;
-  readonly fastestMs: number;
-}
-
 export interface DispatchState {
   /** Active runs, the oldest first. What two of them know of one task is the same. */
   readonly runs: RunProgress[];
   readonly ledger: Ledger;
-  readonly durations: Map<string, Duration>;
+  readonly durations: Durations;
   /** Threads of all workers; 0: none is known. */
   threads: number;
   /** Publish nothing before this moment (the server had no room), epoch ms; 0: go on. */
@@ -103,7 +97,7 @@ export type Instruction =
 
 /** Nothing to do and nothing known. */
 export function startDispatch(): DispatchState {
-  return { runs: [], ledger: startLedger(), durations: new Map(), threads: 0, heldUntil: 0 };
+  return { runs: [], ledger: startLedger(), durations: startDurations(), threads: 0, heldUntil: 0 };
 }
 
 /** A task as one run has it. */

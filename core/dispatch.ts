@@ -22,11 +22,12 @@ import {
   type Instruction,
   type MessagePlace,
 } from './dispatch-state.ts';
+import { noteDuration } from './durations.ts';
 import { idOf } from './graph.ts';
 import type { RunId, TaskId } from './identifiers.ts';
 import { invariant } from './errors.ts';
 import { enterLedger, leaveLedger, leaveParcel, messageKey, validateLedger } from './ledger.ts';
-import { noteDuration, publishReady } from './publish-ready.ts';
+import { publishReady } from './publish-ready.ts';
 import type { Pattern } from './patterns.ts';
 import { cancelMatching } from './cancel-tasks.ts';
 import { wakeDelayed } from './delayed-retries.ts';
@@ -62,7 +63,8 @@ export {
   type MessagePlace,
   type Recall,
 } from './dispatch-state.ts';
-export { expectedMs, parcelTask } from './publish-ready.ts';
+export { expectedMs } from './durations.ts';
+export { parcelTask } from './publish-ready.ts';
 
 /**
  * Takes in what was seen and decides what to do next.
@@ -249,7 +251,7 @@ function takeResult(
     decided.instructions.push({ kind: 'clear-failure', id, revision: failure.revision });
   }
   if (present && event.ms !== undefined) {
-    noteDuration(state, id.slice(0, id.lastIndexOf('.')), event.ms);
+    noteDuration(state, 'finished', id.slice(0, id.lastIndexOf('.')), event.ms);
   }
   const entry = state.ledger.entries.get(id);
   if (entry !== undefined && entry.expects !== revision) withdraw(decided, entry);
@@ -262,16 +264,21 @@ function takeFailure(
   decided: Decided,
 ): void {
   let overtaken = false;
+  let isNews = false;
   for (const run of state.runs) {
     const task = run.index.find(id);
     if (task === -1) continue;
     const known = run.failures.get(task)?.revision ?? 0;
     if (known > failure.revision) return;
     if (known === failure.revision) continue;
+    isNews = true;
     learnFailure(run, task, failure);
     overtaken ||= isOvertaken(run, task);
   }
   if (failure.kind === 'retry' || failure.kind === 'final') leaveLedger(state, id);
+  if (isNews && failure.ms !== undefined) {
+    noteDuration(state, 'failed', id.slice(0, id.lastIndexOf('.')), failure.ms);
+  }
   if (overtaken) {
     decided.instructions.push({ kind: 'clear-failure', id, revision: failure.revision });
   }

@@ -1,4 +1,5 @@
 /** Which ready tasks are published now, and how they are put into parcels. */
+import { expectedMs, isKnown, isProven } from './durations.ts';
 import { newestWith, type DispatchState, type Instruction, type Placed } from './dispatch-state.ts';
 import { argumentsOf, functionOf, hashBytesOf, idOf, row } from './graph.ts';
 import { enterLedger, messageKey, type LedgerEntry } from './ledger.ts';
@@ -43,34 +44,6 @@ const windowMax = 8192;
 /** Of a function that is not known, so many tasks, and more for each thread: enough to keep them busy until it is. */
 const unknownMin = 32;
 const unknownEach = 8;
-
-/** Milliseconds that a task of this function is expected to take; 1 when nothing is known. */
-export function expectedMs(state: DispatchState, functionName: string): number {
-  return Math.max(0.001, state.durations.get(functionName)?.meanMs ?? 1);
-}
-
-/**
- * Learns how long a task of a function took.
- *
- * Its first calls are slow for reasons that pass (code is compiled, caches are filled): they count for a few of its
- * fastest at most.
- */
-export function noteDuration(state: DispatchState, functionName: string, ms: number): void {
-  const known = state.durations.get(functionName) ?? { seen: 0, meanMs: ms, fastestMs: ms };
-  const fastestMs = Math.min(known.fastestMs, ms);
-  const isFirst = known.seen < firstCalls;
-  const counted = isFirst ? Math.min(ms, firstShare * fastestMs) : ms;
-  const before = isFirst ? Math.min(known.meanMs, firstShare * fastestMs) : known.meanMs;
-  const weight = Math.max(1 / (known.seen + 1), 0.05);
-  state.durations.set(functionName, {
-    seen: known.seen + 1,
-    meanMs: before + weight * (counted - before),
-    fastestMs,
-  });
-}
-
-const firstCalls = 16;
-const firstShare = 4;
 
 /** One task of a `publish` instruction as it travels in a parcel, by what is known of it now. */
 export function parcelTask(run: RunProgress, task: number): PackedTask {
@@ -171,10 +144,6 @@ function queuedOf({ plan, counts }: RunProgress, task: number): number {
   return counts[(plan.graph.functionOf[task] ?? 0) * stateCount + states.queued] ?? 0;
 }
 
-function isKnown(state: DispatchState, functionName: string): boolean {
-  return (state.durations.get(functionName)?.seen ?? 0) >= knownAfter;
-}
-
 /** The heap may hold tasks that are no longer ready: they fall off here. */
 function firstReady(run: RunProgress, fn: number): number {
   for (;;) {
@@ -196,23 +165,25 @@ function parcelSize(state: DispatchState, run: RunProgress, fn: number): number 
   );
   const fair = Math.ceil(countIn(run, states.ready) / (4 * Math.max(1, state.threads)));
   const worthwhile = Math.ceil(worthwhileMs / expectedMs(state, name));
-  return Math.max(1, Math.min(byTime, Math.max(fair, worthwhile)));
+  const most = isProven(state, name) ? parcelTasksMax : unprovenMax;
+  return Math.max(1, Math.min(byTime, Math.max(fair, worthwhile), most));
 }
 
 const parcelMs = 10;
 /** What a message costs all who handle it: less work than that is not worth sharing. */
 const worthwhileMs = 0.5;
 const parcelTasksMax = 100;
+/** Of a function that has only failed so far: the first of its tasks that do not fail at once share a worker with few. */
+const unprovenMax = 16;
 /** Far below the megabyte that a server takes as a message unless told otherwise. */
 const parcelBytesMax = 256 * 1024;
 /** Of one task beside its arguments; of one input beside the name of its function. */
 const taskBytes = 64;
 const inputBytes = 48;
-const knownAfter = 8;
 const quickMs = 20;
 
 function isQuick(state: DispatchState, functionName: string): boolean {
-  return isKnown(state, functionName) && expectedMs(state, functionName) < quickMs;
+  return isProven(state, functionName) && expectedMs(state, functionName) < quickMs;
 }
 
 /** About how much of a message the task takes. */

@@ -115,6 +115,8 @@ export interface FailureRecord {
   readonly expects: number;
   /** Epoch ms; only of a `retry`. */
   readonly dueAt?: number;
+  /** How long the attempt took; absent if it did not come to an end by itself. */
+  readonly ms?: number;
   readonly error: TaskError;
   /** The last of what the task printed. */
   readonly output?: string;

@@ -66,6 +66,8 @@ export interface KnownFailure {
   readonly dueAt: number;
   /** Revision of the task's key that the attempt was for. A later marker there makes the record void. */
   readonly expects: number;
+  /** How long the attempt took; absent if it did not come to an end by itself. */
+  readonly ms?: number | undefined;
 }
 
 export interface RunProgress {

@@ -17,6 +17,8 @@ const attempts = new WeakMap<object, Attempt>();
 
 export class Attempt {
   readonly taskId: TaskId;
+  /** On the monotonic clock. */
+  readonly begunAt = performance.now();
   /** The last that it printed. */
   readonly tail: OutputTail = { text: '' };
   readonly #task: RunnableTask;

@@ -116,13 +116,14 @@ export class Batches {
 
   #conclude(work: Work, outcome: Outcome): void {
     const { held, task } = work;
-    if (outcome.kind === 'failed') {
+    const { kind, ms } = outcome;
+    this.#schedule.note(held.parcel.functionName, kind, ms);
+    this.#wishes.onParcelMs((ms + handlingMs) * held.parcel.tasks.length);
+    if (kind === 'failed') {
       const { error, output } = outcome;
-      this.#failLater(work, { error, output, final: false });
+      this.#failLater(work, { error, output, ms, final: false });
       return;
     }
-    this.#schedule.note(held.parcel.functionName, outcome.ms);
-    this.#wishes.onParcelMs((outcome.ms + handlingMs) * held.parcel.tasks.length);
     const failureRevision = work.suspect?.failureRevision ?? task.failureExpects;
     const attempted = { parcel: held.parcel, task, failureRevision };
     storeResult(this.#context, attempted, outcome, () => {

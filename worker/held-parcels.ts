@@ -136,6 +136,11 @@ export class HeldParcels {
     return performance.now() - (this.#endedRuns.get(run) ?? -Infinity) < endingMs;
   }
 
+  /** Whether another worker may have, or have had, the same message. */
+  mayHaveTwin({ delivery, takenAt }: HeldParcel): boolean {
+    return delivery.deliveries > 1 || performance.now() - takenAt > this.#options.ackWaitMs / 2;
+  }
+
   /** Lets go of a parcel whose message is gone from the queue, or about to go: nothing is sent for it. */
   drop(held: HeldParcel): void {
     held.gone = true;

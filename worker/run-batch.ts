@@ -146,9 +146,10 @@ function done(functionName: string, result: unknown, startedAt: number): Outcome
   return { kind: 'done', ms, value, digest: hash('sha256', value, 'hex').slice(0, 32) };
 }
 
-function failed({ tail }: Attempt, functionName: string, error: unknown): Outcome {
+function failed({ tail, begunAt }: Attempt, functionName: string, error: unknown): Outcome {
+  const ms = performance.now() - begunAt;
   if (intrinsics.looksChanged()) tidy(functionName);
-  return { kind: 'failed', error: describe(error), output: tail.text };
+  return { kind: 'failed', ms, error: describe(error), output: tail.text };
 }
 
 /** Larger ones take minutes to store and to read, and the memory of a worker several times over. */

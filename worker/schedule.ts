@@ -34,10 +34,18 @@ export interface NextBatch {
 /** A batch takes about this long, so that others get a turn and results flow. */
 const batchMs = 8;
 const batchMax = 128;
+/** Of a function that has only failed so far: what does not fail at once may take long. */
+const unprovenMax = 16;
 /** A function with less behind it is not yet known. */
 const knownAfter = 4;
 /** Nothing is put behind a task that is expected to take longer. */
 const quickMs = 100;
+
+/** How long attempts at tasks of a function took. */
+interface Duration {
+  readonly seen: number;
+  readonly meanMs: number;
+}
 
 /** What one thread has to do. */
 interface Slot {
@@ -47,7 +55,7 @@ interface Slot {
 
 export class Schedule {
   readonly #lanes = new Map<string, Work[]>();
-  readonly #durations = new Map<string, { seen: number; meanMs: number }>();
+  readonly #durations = { done: new Map<string, Duration>(), failed: new Map<string, Duration>() };
   readonly #slots: Slot[];
   #lastLane:
     | {
@@ -92,11 +100,12 @@ export class Schedule {
     if (slot !== undefined) slot.batches--;
   }
 
-  /** Learns how long a task of a function took. */
-  note(functionName: string, ms: number): void {
-    const known = this.#durations.get(functionName) ?? { seen: 0, meanMs: ms };
+  /** Learns how long an attempt took; those that failed count as long as no other one is known. */
+  note(functionName: string, outcome: 'done' | 'failed', ms: number): void {
+    const durations = this.#durations[outcome];
+    const known = durations.get(functionName) ?? { seen: 0, meanMs: ms };
     const weight = Math.max(1 / (known.seen + 1), 0.1);
-    this.#durations.set(functionName, {
+    durations.set(functionName, {
       seen: known.seen + 1,
       meanMs: known.meanMs + weight * (ms - known.meanMs),
     });
@@ -153,15 +162,22 @@ export class Schedule {
     const { functionName, timeoutMs, failFast } = work.held.parcel;
     if (work.suspect !== undefined || work.alone) return false;
     if (timeoutMs !== undefined || failFast) return false;
-    const known = this.#durations.get(functionName);
+    const known = this.#known(functionName);
     return known !== undefined && known.seen >= knownAfter && known.meanMs <= quickMs;
   }
 
   #batchSize(work: Work): number {
     if (!this.#mayShare(work)) return 1;
-    const meanMs = this.#durations.get(work.held.parcel.functionName)?.meanMs ?? batchMs;
-    const byTime = Math.floor(batchMs / Math.max(meanMs, batchMs / batchMax));
+    const { functionName } = work.held.parcel;
+    const meanMs = this.#known(functionName)?.meanMs ?? batchMs;
+    const most = this.#durations.done.has(functionName) ? batchMax : unprovenMax;
+    const byTime = Math.floor(batchMs / Math.max(meanMs, batchMs / most));
     const fair = Math.ceil((this.#waiting + 1) / this.#slots.length);
     return Math.max(1, Math.min(byTime, fair));
+  }
+
+  #known(functionName: string): Duration | undefined {
+    const { done, failed } = this.#durations;
+    return done.get(functionName) ?? failed.get(functionName);
   }
 }

@@ -124,7 +124,7 @@ async function question(
     const error = { name: 'VALUE_NOT_STORABLE', message, stack: '' };
     const { parcel, task, failureRevision } = result.attempted;
     const failure = { error, output: '', final: true, failureRevision, strikes: 0 };
-    await storeFailure(context, parcel, task, failure);
+    await storeFailure(context, { parcel, task, mayHaveTwin: true }, failure);
     settle();
     return;
   }
@@ -228,6 +228,8 @@ export interface AttemptFailure {
   readonly final: boolean;
   readonly failureRevision: number;
   readonly strikes: number;
+  /** How long the attempt took; absent if it did not come to an end by itself. */
+  readonly ms?: number | undefined;
 }
 
 const backoffBaseMs = 1000;
@@ -237,13 +239,21 @@ export function backoffMs(attempt: number, random: number): number {
   return Math.min(retryMsMax / 1.5, backoffBaseMs * 2 ** (attempt - 1)) * (0.5 + random);
 }
 
-/** Writes a failure record; resolves when it, or a later word on the task, is there. */
+/**
+ * Writes a failure record; resolves when it, or a later word on the task, is there.
+ *
+ * @param attempted - `mayHaveTwin`: another worker may have been given the same message
+ */
 export async function storeFailure(
   context: StoreContext,
-  parcel: Parcel,
-  task: ParcelTask,
+  attempted: {
+    readonly parcel: Parcel;
+    readonly task: ParcelTask;
+    readonly mayHaveTwin: boolean;
+  },
   failure: AttemptFailure,
 ): Promise<void> {
+  const { parcel, task, mayHaveTwin } = attempted;
   const final = failure.final || task.attempt > parcel.retries;
   const record: FailureRecord = {
     format: recordFormat,
@@ -253,6 +263,7 @@ export async function storeFailure(
     strikes: failure.strikes,
     expects: task.expects,
     ...(final ? {} : { dueAt: Math.round(Date.now() + backoffMs(task.attempt, Math.random())) }),
+    ...(failure.ms === undefined ? {} : { ms: Number(failure.ms.toFixed(3)) }),
     error: failure.error,
     ...(failure.output === '' ? {} : { output: failure.output }),
     worker: context.worker,
@@ -260,7 +271,8 @@ export async function storeFailure(
   };
   context.trace({ kind: 'task-failed', task: task.id, final, reason: failure.error.message });
   const revision = await putFailure(context, record, failure.failureRevision);
-  if (revision === undefined) return;
+  // A look for each would be half of what a task costs that fails at once.
+  if (revision === undefined || !mayHaveTwin) return;
   // Somebody else may have had more luck with the task: their result beats this record.
   const own = await context.project.results.readFromLeader(task.id);
   if (own?.present === true) await dropRecord(context, task.id, revision);

@@ -32,7 +32,12 @@ export type Outcome =
       readonly value: Uint8Array;
       readonly digest: string;
     }
-  | { readonly kind: 'failed'; readonly error: TaskError; readonly output: string };
+  | {
+      readonly kind: 'failed';
+      readonly ms: number;
+      readonly error: TaskError;
+      readonly output: string;
+    };
 
 /** Tasks as one buffer. */
 export function packTasks(tasks: readonly RunnableTask[]): Uint8Array {
@@ -49,7 +54,9 @@ export function unpackTasks(bytes: Uint8Array): RunnableTask[] {
 export function packOutcomes(outcomes: readonly Outcome[]): Uint8Array {
   return pack(
     outcomes.map((each) =>
-      each.kind === 'done' ? [each.ms, each.value, each.digest] : [each.error, each.output],
+      each.kind === 'done'
+        ? ['done', each.ms, each.value, each.digest]
+        : ['failed', each.ms, each.error, each.output],
     ),
   );
 }
@@ -61,9 +68,13 @@ export function unpackOutcomes(bytes: Uint8Array): Outcome[] {
   if (!Array.isArray(outcomes) || !outcomes.every((each) => Array.isArray(each))) {
     throw new JugqError('VALUE_CORRUPT', 'what came back are no outcomes: its thread is damaged');
   }
-  return (outcomes as ([number, Uint8Array, string] | [TaskError, string])[]).map((each) =>
-    each.length === 3
-      ? { kind: 'done', ms: each[0], value: each[1], digest: each[2] }
-      : { kind: 'failed', error: each[0], output: each[1] },
+  return (outcomes as PackedOutcome[]).map((each) =>
+    each[0] === 'done'
+      ? { kind: 'done', ms: each[1], value: each[2], digest: each[3] }
+      : { kind: 'failed', ms: each[1], error: each[2], output: each[3] },
   );
 }
+
+type PackedOutcome =
+  | [kind: 'done', ms: number, value: Uint8Array, digest: string]
+  | [kind: 'failed', ms: number, error: TaskError, output: string];

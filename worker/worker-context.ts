@@ -20,7 +20,8 @@ export async function failTask(
 ): Promise<void> {
   const { failFast, retries, run } = held.parcel;
   if (failFast && (failure.final || task.attempt > retries)) context.held.endRun(run);
-  await storeFailure(context, held.parcel, task, failure);
+  const mayHaveTwin = context.held.mayHaveTwin(held);
+  await storeFailure(context, { parcel: held.parcel, task, mayHaveTwin }, failure);
   context.held.settle(held);
 }
 

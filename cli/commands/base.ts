@@ -102,6 +102,31 @@ export abstract class JugqCommand extends Command<CommandContext> {
     this.context.stderr.write(`${text}\n`);
   }
 
+  /**
+   * The export that a command line names after a jugfile, and the jugfile's arguments, which follow `--`.
+   *
+   * @throws JugqError `USAGE` if something else stands between
+   */
+  protected named(rest: readonly string[]): {
+    readonly name: string | undefined;
+    readonly args: readonly string[];
+  } {
+    const args = this.afterDashes();
+    const [name, extra] = rest.slice(0, rest.length - args.length);
+    if (extra === undefined) return { name, args };
+    throw new JugqError(
+      'USAGE',
+      `expected one name, got ${JSON.stringify(extra)} as well: arguments for the jugfile follow --`,
+    );
+  }
+
+  /** What stands after `--`. */
+  protected afterDashes(): string[] {
+    const { argv } = this.context;
+    const end = argv.indexOf('--');
+    return end === -1 ? [] : argv.slice(end + 1);
+  }
+
   /** A number from a flag. */
   protected wholeNumber(flag: string, text: string | undefined): number | undefined {
     if (text === undefined) return undefined;

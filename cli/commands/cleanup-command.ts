@@ -9,7 +9,7 @@ export class CleanupCommand extends JugqCommand {
     category: 'Tidying',
     description: 'remove results that no kept run refers to, with old plans, bundles and blobs',
     details:
-      'Kept are the results of all active runs, of the newest run of each jugfile with its arguments, and of the runs that --keep names. Of a jugfile that is given what it declares now counts instead of its newest run. What a jugfile computed by cached() stays unless --target hits it. The records of all other runs go, too. Blobs and chunks that nothing refers to go after an hour. While a run is being planned nothing is removed: exit status 1. With --target only results of the tasks that match go, and nothing else.',
+      'Kept are the results of all active runs, of the newest run of each jugfile with its arguments, and of the runs that --keep names. Of a jugfile that is given what it declares now counts instead of its newest run; its arguments follow --, and are those of its newest run if there are none. What a jugfile computed by cached() stays unless --target hits it. The records of all other runs go, too. Blobs and chunks that nothing refers to go after an hour. While a run is being planned nothing is removed: exit status 1. With --target only results of the tasks that match go, and nothing else.',
     examples: [
       ['See what would go', '$0 cleanup --dry-run'],
       ['Clean up', '$0 cleanup'],
@@ -19,7 +19,7 @@ export class CleanupCommand extends JugqCommand {
     ],
   });
 
-  jugfiles = Option.Rest({ name: 'jugfile' });
+  jugfilesAndArgs = Option.Rest({ name: 'jugfile' });
   keep = Option.Array('--keep', [], {
     description: 'a run whose results stay, by the beginning of its id; may be repeated',
   });
@@ -35,11 +35,13 @@ export class CleanupCommand extends JugqCommand {
     return this.withSession(async (session) => {
       const { showCleanUp } = await import('../show-clean-up.ts');
       const { matchesTask, parsePatterns } = await import('../../core/patterns.ts');
-      const { jugfiles, keep, dryRun, json, context } = this;
+      const { keep, dryRun, json, context } = this;
+      const args = this.afterDashes();
+      const jugfiles = this.jugfilesAndArgs.slice(0, this.jugfilesAndArgs.length - args.length);
       const patterns = parsePatterns(this.target);
       const target: CleanUpRequest['target'] =
         patterns.length === 0 ? undefined : (task) => matchesTask(patterns, task);
-      return showCleanUp(session, { jugfiles, keep, target, dryRun, json, context });
+      return showCleanUp(session, { jugfiles, args, keep, target, dryRun, json, context });
     });
   }
 }

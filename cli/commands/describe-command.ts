@@ -33,7 +33,7 @@ export class DescribeCommand extends JugqCommand {
     return this.withSession(async (session) => {
       const { showDescription } = await import('../show-description.ts');
       const { what, json, context } = this;
-      const [name, ...args] = this.rest;
+      const { name, args } = this.named(this.rest);
       const limits = { depth, width };
       return showDescription(session, { what, name, args, limits, json, context });
     });

@@ -23,7 +23,7 @@ export class ExecCommand extends JugqCommand {
   override execute(): Promise<number> {
     return this.withSession(async (session) => {
       const { executeTask } = await import('../execute-task.ts');
-      const [name, ...args] = this.rest;
+      const { name, args } = this.named(this.rest);
       const { what, context } = this;
       const format = this.json ? 'json' : undefined;
       return executeTask(session, { what, name, args, format, context });

@@ -32,7 +32,7 @@ export class GetCommand extends JugqCommand {
     const format = this.chosenFormat();
     return this.withSession(async (session) => {
       const { getExport, getTask } = await import('../get-result.ts');
-      const [name, ...args] = this.rest;
+      const { name, args } = this.named(this.rest);
       const output = { format, context: this.context };
       if (name === undefined) return getTask(session, this.what, output);
       return getExport(session, { jugfile: this.what, name, args }, output);

@@ -12,7 +12,7 @@ export class GraphCommand extends JugqCommand {
     category: 'Looking',
     description: 'draw the functions of a jugfile or run, or its tasks, coloured by state',
     details:
-      'Of a jugfile, which is evaluated, or of the stored plan of a run; without either of the newest run. Needs no installation of Graphviz. The format follows the name of the file if --format is not given; on stdout it is dot.',
+      'Of a jugfile, which is evaluated, or of the stored plan of a run; without either of the newest run. Needs no installation of Graphviz. The format follows the name of the file if --format is not given; on stdout it is dot. Pictures of more than 20,000 boxes and arrows may take for ever, so that --limit has to allow them; dot, mermaid and JSON hold any number.',
     examples: [
       ['The newest run, as a picture', '$0 graph -o plan.svg'],
       ['A jugfile, for a README', '$0 graph jugfile.ts --format mermaid'],
@@ -23,6 +23,9 @@ export class GraphCommand extends JugqCommand {
   whatAndArgs = Option.Rest({ name: 'jugfile or run' });
   format = Option.String('--format', { description: 'svg, dot, mermaid or html' });
   tasks = Option.Boolean('--tasks', false, { description: 'a box for each task' });
+  limit = Option.String('--limit', {
+    description: 'with --tasks: boxes and arrows of an svg or html at most (20000)',
+  });
   output = Option.String('-o,--output', { description: 'write to this file' });
   json = Option.Boolean('--json', false, { description: 'boxes and arrows as one JSON document' });
 
@@ -31,8 +34,9 @@ export class GraphCommand extends JugqCommand {
     return this.withSession(async (session) => {
       const { drawGraph } = await import('../draw-graph.ts');
       const { tasks, output, json, context } = this;
+      const limit = this.wholeNumber('--limit', this.limit);
       const [what, ...args] = this.whatAndArgs;
-      return drawGraph(session, { what, args, format, tasks, output, json, context });
+      return drawGraph(session, { what, args, format, tasks, limit, output, json, context });
     });
   }
 

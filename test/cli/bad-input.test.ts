@@ -243,7 +243,7 @@ test.serial('a wrong command line: 2, what is wrong and where to read on', async
     'jugfile.ts':
       'there is no command "jugfile.ts" (did you mean jugq run jugfile.ts?): see jugq --help',
     'help nosuch': 'there is no command "nosuch": see jugq --help',
-    run: 'not enough positional arguments: see jugq run --help',
+    run: 'something is missing: jugq run <jugfile> [arguments…]: see jugq run --help',
     'run --nope jugfile.ts': 'unsupported option name ("--nope"): see jugq run --help',
     'wait --timeout abc': '--timeout: expected a duration such as 30s or 10m, got "abc"',
     'get jugfile.ts values --format yaml': '--format: expected json, inspect or cbor, got yaml',

@@ -113,6 +113,12 @@ test.serial('runs with other arguments and runs that are named are kept', async 
   t.is((await user.json<CleanUp>('cleanup', '--json')).results, 3);
   t.is((await user.run('check', 'jugfile.ts', '2')).status, 0);
   t.is((await user.run('cleanup', '--keep', '01')).status, 2);
+  // The jugfile with other arguments counts instead of their newest run, which is another.
+  const given = await user.json<CleanUp>('cleanup', '--dry-run', '--json', 'jugfile.ts', '--', '2');
+  t.is(given.results, 0);
+  await user.write('jugfile.ts', jugfile([9]));
+  const changed = await user.json<CleanUp>('cleanup', '--json', 'jugfile.ts', '--', '4');
+  t.like(changed, { functions: { square: { objects: 2 } } });
 });
 
 test.serial('while a worker runs: what the active run needs stays', async (t) => {

@@ -97,7 +97,11 @@ test.serial('nothing has failed: says so, and nothing is tried again', async (t)
   t.regex((await user.run('status', '--failed')).stdout, /^0 tasks failed, 0 causes\n$/);
   t.is((await user.run('failures')).stderr, 'no task has failed\n');
   const retry = await user.run('retry', '--all');
-  t.deepEqual([retry.status, retry.stderr], [0, 'nothing to try again\n']);
+  t.deepEqual([retry.status, retry.stderr], [0, 'nothing to try again: no task has failed\n']);
+  const cause = await user.run('retry', '--cause', 'RangeError');
+  t.regex(cause.stderr, /: no failed task has the cause RangeError: see jugq status --failed\n$/);
+  const other = await user.run('failures', '=sum2');
+  t.is(other.stderr, 'no failed task matches =sum2: see jugq status --failed\n');
   t.is((await user.run('retry')).status, 2);
 });
 

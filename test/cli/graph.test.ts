@@ -64,6 +64,7 @@ test.serial('--tasks: a box for each task and an arrow for each dependency', asy
     drawing.arrows,
     [0, 1, 2].map((from) => ({ from, to: 3, count: 1 })),
   );
+  t.regex((await user.run('graph', 'nope.ts')).stderr, /^error: no such jugfile: nope\.ts/);
   const none = await user.run('graph');
   t.is(none.status, 2);
   t.regex(none.stderr, /has no runs/);
@@ -78,15 +79,51 @@ test.serial('no task; too many for --tasks; an unknown format', async (t) => {
      const f = task(function f(x: number) { return x; });
      export const all = Array.from({ length: 3000 }, (_, x) => f(x));`,
   );
-  const many = await user.run('graph', '--tasks', 'many.ts');
-  t.is(many.status, 2);
-  t.regex(
-    many.stderr,
-    /^error: --tasks: 3000 tasks are more than can be drawn \(2000\): leave it out/m,
+  const refused = await user.run(
+    'graph',
+    '--tasks',
+    '--limit',
+    '2999',
+    '-o',
+    'many.svg',
+    'many.ts',
   );
+  t.is(refused.status, 2);
+  t.regex(
+    refused.stderr,
+    /^error: --tasks: placing 3000 boxes and 0 arrows .* give --limit 3000$/m,
+  );
+  const drawn = await user.run('graph', '--tasks', '-o', 'many.svg', 'many.ts');
+  t.is(drawn.status, 0, drawn.stderr);
+  const svg = await readFile(join(user.path, 'many.svg'), 'utf8');
+  t.is(svg.match(/<g id="node/g)?.length, 3000);
+  const written = await user.run('graph', '--tasks', '--limit', '1', 'many.ts');
+  t.is(written.status, 0, 'a language holds any number');
+  t.is(written.stdout.match(/^ {2}n\d+ \[/gm)?.length, 3000);
   t.is((await user.run('graph', 'many.ts')).status, 0);
   t.is((await user.run('graph', '--format', 'png', 'many.ts')).status, 2);
 });
+
+test.serial(
+  '--tasks of a tangle: tells that it lasts, and ends at once when it is interrupted',
+  async (t) => {
+    await using user = await projectOn(server, 'nothing');
+    await user.write(
+      'tangle.ts',
+      `import { task } from 'jugq';
+     const f = task(function f(x: number, others: number[]) { return x + others.length; });
+     const all: ReturnType<typeof f>[] = [];
+     for (let x = 0; x < 2500; x++)
+       all.push(f(x, [1, 2, 3, 4, 5].flatMap((k) => all.slice(0, (x * 7919 * k) % 2503)[(x * k * 31) % 97] ?? [])));
+     export const last = all.at(-1);`,
+    );
+    const drawing = user.start('graph', '--tasks', '-o', 'tangle.svg', 'tangle.ts');
+    await drawing.printed(/Graphviz places boxes and arrows/);
+    drawing.process.kill('SIGINT');
+    const { status, stderr } = await drawing.finished;
+    t.is(status, 130, stderr);
+  },
+);
 
 test.serial('while a worker runs: what runs is running', async (t) => {
   await using user = await projectOn(server, 'gated');

@@ -101,7 +101,7 @@ test.serial('--dry-run says what would run and why, and publishes nothing', asyn
   t.is(status, 0, stderr);
   t.regex(
     stdout,
-    /^function +tasks +there +would run +arguments +takes\nsquare +3 +0 +3 +\d+ B *\nsum +1 +0 +1 +\d+ B *\n/,
+    /^function +tasks +there +would run +arguments +results +takes\nsquare +3 +0 +3 +\d+ B *\nsum +1 +0 +1 +\d+ B *\n/,
   );
   t.is(stdout.match(/^square\.[a-z2-7]{32}: no result yet$/gm)?.length, 3);
   t.regex(stdout, /^sum\.[a-z2-7]{32}: 3 of its dependencies will run first$/m);
@@ -113,6 +113,28 @@ test.serial('--dry-run says what would run and why, and publishes nothing', asyn
   t.is(worker.status, 0);
   t.deepEqual(await executions(user), []);
 });
+
+test.serial(
+  '--dry-run: why what was tried before would run again; nothing to run is said',
+  async (t) => {
+    await using user = await projectOn(server, 'keep-going', { JUGQ_PROJECT: 'again' });
+    await user.run('run', 'jugfile.ts');
+    const failed = await user.run('plan', '--dry-run', 'jugfile.ts');
+    t.is(failed.stdout.match(/^someFail\.\w+: it failed before$/gm)?.length, 3, failed.stdout);
+    t.is(failed.stdout.match(/^plus1\.\w+: 1 of its dependencies will run first$/gm)?.length, 3);
+    const kept = await user.run('plan', '--dry-run', '--keep-failed', 'jugfile.ts');
+    t.regex(
+      kept.stdout,
+      /^nothing would run: what has no result is not wanted, or failed before$/m,
+    );
+    await user.run('invalidate', '=plus1', '--yes');
+    const gone = await user.run('plan', '--dry-run', '--keep-failed', 'jugfile.ts');
+    t.is(gone.stdout.match(/^plus1\.\w+: its result was dropped or invalidated$/gm)?.length, 7);
+    await user.write('none.ts', 'export const nothing = 1;');
+    const none = await user.run('plan', '--dry-run', 'none.ts');
+    t.is(none.stdout, 'nothing would run: no tasks are declared\n');
+  },
+);
 
 test.serial('--dry-run --json of two thousand tasks: goes through a pipe whole', async (t) => {
   await using user = await projectOn(server, 'many', { JUGQ_PROJECT: 'piped' });

@@ -77,6 +77,26 @@ test.serial('invalidate: results go with what was made of them', async (t) => {
   t.is(stdout, "24\n8\n'RESULT_MISSING'\n", stderr);
 });
 
+test.serial(
+  'a promise of its own words: is shown when it is there; what they cannot mean is an error',
+  async (t) => {
+    await using user = await projectOn(server, 'parameters');
+    await user.run('run', 'jugfile.ts', '3');
+    const { status, stdout, stderr } = await typed(user, [
+      'value(total)',
+      '_ + 1',
+      "tasks({ name: 'nothing' })",
+      "value('total.abc')",
+      "tasks({ state: 'done' })",
+      "tasks({ nme: 'sum' })",
+    ]);
+    t.is(stdout, '5\n6\n[]\n', stderr);
+    t.regex(stderr, /expected failed, blocked, waiting, ready, running, finished, got done/);
+    t.regex(stderr, /expected state or name, got nme/);
+    t.is(status, 1);
+  },
+);
+
 test.serial('no tasks; a line may go on in the next; an error does not end it: 1', async (t) => {
   await using user = await projectOn(server, 'nothing');
   const lines = ['await tasks()', 'nonsense', '[answer,', ']'];

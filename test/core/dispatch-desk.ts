@@ -68,7 +68,7 @@ export class Desk {
 
   /** The function becomes one that is known to be quick. */
   learn(functionName: string, meanMs: number): void {
-    this.state.durations.set(functionName, { seen: 16, meanMs, fastestMs: meanMs });
+    this.state.durations.finished.set(functionName, { seen: 16, meanMs, fastestMs: meanMs });
   }
 }
 

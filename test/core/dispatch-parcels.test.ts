@@ -128,3 +128,29 @@ test('dispatch: two runs: publish in turn', (t) => {
   const first = published(desk.tell(...both.map((run) => ({ kind: 'run-added', run }) as const)));
   t.is(first.flat().filter((id) => id.startsWith('g.')).length, 128);
 });
+
+test('dispatch: a function that has only failed: its window is no longer that of an unknown one, its parcels stay small', (t) => {
+  const desk = new Desk();
+  desk.tell({ kind: 'threads', threads: 2 });
+  const before = published(desk.add(flood('f', 2000)));
+  t.true(before.every((parcel) => parcel.length === 1));
+  t.is(before.length, 32);
+  const failures = Array.from({ length: 8 }, (_, at) =>
+    desk.failure(`f ${at.toString()}`, { ms: 0.1 }),
+  );
+  const after = desk.tell(...failures);
+  t.is(published(after)[0]?.length, 16);
+  t.true(published(after).flat().length > 1900);
+  t.true(after.every((each) => each.kind !== 'publish' || !each.quick));
+});
+
+test('dispatch: a function that fails at once and finishes slowly: sized by what finishes', (t) => {
+  const desk = new Desk();
+  desk.add(flood('f', 2000));
+  desk.tell(
+    desk.result('f 0', 5000),
+    ...Array.from({ length: 20 }, (_, at) => desk.failure(`f ${(at + 1).toString()}`, { ms: 0.1 })),
+  );
+  const more = published(desk.tell({ kind: 'tick' }));
+  t.true(more.every((parcel) => parcel.length === 1));
+});

@@ -6,7 +6,7 @@ import { Schedule, type NextBatch, type Work } from '../../worker/schedule.ts';
 /** A quick function is one of which four tasks took a millisecond each. */
 function scheduleOf(threads: number, ...quick: string[]): Schedule {
   const schedule = new Schedule(threads);
-  for (const name of quick) for (let at = 0; at < 4; at++) schedule.note(name, 1);
+  for (const name of quick) for (let at = 0; at < 4; at++) schedule.note(name, 'done', 1);
   return schedule;
 }
 
@@ -97,14 +97,14 @@ test('schedule: what may end its thread or take long shares it with nobody', (t)
   ];
   for (const make of exclusive) {
     const behind = scheduleOf(1, 'f');
-    for (let at = 0; at < 4; at++) behind.note('slow', 500);
+    for (let at = 0; at < 4; at++) behind.note('slow', 'done', 500);
     behind.add(make());
     t.like(behind.next(), { thread: 0, shares: false });
     addAll(behind, 5, () => work('f'));
     t.is(behind.next(), undefined, 'a quick batch was put behind it');
 
     const before = scheduleOf(1, 'f');
-    for (let at = 0; at < 4; at++) before.note('slow', 500);
+    for (let at = 0; at < 4; at++) before.note('slow', 'done', 500);
     before.add(work('f'));
     t.like(before.next(), { shares: true });
     addAll(before, 5, make);
@@ -119,4 +119,19 @@ test('schedule: work whose parcel is gone: falls out', (t) => {
   schedule.add(work('f'));
   t.is(schedule.next()?.works.length, 1);
   t.is(schedule.next(), undefined);
+});
+
+test('schedule: a function that has only failed: batches of a few, by what it took to fail', (t) => {
+  const schedule = new Schedule(2);
+  for (let at = 0; at < 4; at++) schedule.note('f', 'failed', 0.01);
+  addAll(schedule, 200, () => work('f'));
+  t.is(all(schedule)[0]?.works.length, 16);
+});
+
+test('schedule: a function that fails at once and has finished slowly: one task a thread', (t) => {
+  const schedule = new Schedule(2);
+  for (let at = 0; at < 8; at++) schedule.note('f', 'failed', 0.01);
+  for (let at = 0; at < 4; at++) schedule.note('f', 'done', 500);
+  addAll(schedule, 200, () => work('f'));
+  t.is(all(schedule)[0]?.works.length, 1);
 });

@@ -83,7 +83,8 @@ export class Reign {
     this.#state.threads = 1;
     if (!this.#world.random.chance(0.5)) return;
     for (const { name, quick } of this.#world.universe.functions) {
-      if (quick) this.#state.durations.set(name, { seen: 16, meanMs: 0.2, fastestMs: 0.2 });
+      if (quick)
+        this.#state.durations.finished.set(name, { seen: 16, meanMs: 0.2, fastestMs: 0.2 });
     }
   }
 
