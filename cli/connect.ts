@@ -28,6 +28,7 @@ import type {
   Exported,
   Imported,
   Invalidated,
+  InvalidateOptions,
   Retried,
   Status,
   TaskDescription,
@@ -185,11 +186,12 @@ class OpenJug implements Jug {
 
   async invalidate(
     patterns: string | readonly string[],
-    { stale = false, dryRun = false }: { readonly stale?: boolean; readonly dryRun?: boolean } = {},
+    options: InvalidateOptions = {},
   ): Promise<Invalidated> {
     const { project } = this.#session;
     const all = typeof patterns === 'string' ? [patterns] : patterns;
-    const doomed = await findDoomed(project, { patterns: parsePatterns(all), stale });
+    const { stale = false, inner = false, dryRun = false } = options;
+    const doomed = await findDoomed(project, { patterns: parsePatterns(all), stale, inner });
     if (dryRun) return summaryOf(doomed);
     return invalidateDoomed(project, doomed, () => undefined);
   }

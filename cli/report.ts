@@ -75,9 +75,9 @@ export function formatSummary(summary: Summary): string {
 /** Why a run that was only just planned is over. */
 export function nothingToRun(record: RunRecord): string {
   const { failed, blocked } = addCounts(Object.values(record.functions));
-  return failed + blocked === 0
-    ? 'nothing to run: every result is there'
-    : 'nothing to run: what has no result failed before, or waits for what did, and --keep-failed keeps it so';
+  if (failed + blocked === 0)
+    return record.state === 'failed' ? 'nothing can run' : 'nothing to run: every result is there';
+  return 'nothing to run: what has no result failed before, or waits for what did, and --keep-failed keeps it so';
 }
 
 const shownMax = 10;

@@ -31,7 +31,7 @@ export interface Planner {
    * @param place - where in the jugfile it is asked
    */
   value(x: unknown, place: string): Promise<unknown>;
-  /** Resolves when all tasks declared so far are finished. */
+  /** Resolves when all tasks declared so far are finished: by the compound's body, if it is asked in one. */
   barrier(place: string): Promise<void>;
   /** The stored result of this call; `compute` makes it where there is none. */
   cached(call: CachedCall, compute: () => unknown): Promise<unknown>;
@@ -78,7 +78,7 @@ export async function value<T>(x: T): Promise<Value<T>> {
 }
 
 /**
- * Waits until all tasks declared so far are finished.
+ * Waits until all tasks declared so far are finished; in the body of a compound, all that the body has declared so far.
  *
  * @throws JugqError `TASK_OUTSIDE_PLAN` inside a running task or outside a jugfile
  */
@@ -116,7 +116,8 @@ export async function cached<P extends readonly unknown[], R>(
 /**
  * Makes a function whose calls are tasks that consist of other tasks: its body is called while planning, declares tasks
  * and returns a structure of them, whose values are the result. A call whose result is stored is not expanded: its inner
- * tasks do not exist for that run.
+ * tasks do not exist for that run. Its result is there only when all tasks are finished that its body has declared,
+ * returned or not, and goes when one of them is invalidated.
  *
  * @param f - may be async, may wait for values, may call other compounds
  * @throws JugqError as `task()` does

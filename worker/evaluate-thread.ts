@@ -76,9 +76,9 @@ async function evaluate(): Promise<EvaluateReply> {
   return { kind: 'evaluated', ...declarations(snapshot), exports: new Map(encoded) };
 }
 
-function declarations({ graph, open, kept }: Snapshot): Declarations {
+function declarations({ graph, open, kept, expansions }: Snapshot): Declarations {
   const sources = recording.functions.map((each) => [each.name, each.sources.map(String)] as const);
-  return { graph, open, kept, sources: new Map(sources) };
+  return { graph, open, kept, expansions, sources: new Map(sources) };
 }
 
 function encodeExport(name: string, value: unknown, { positionOf }: Snapshot): EncodedExport {
