@@ -6,6 +6,8 @@
  * a reducer need only be associative.
  */
 import { inspect } from 'node:util';
+import { stretchesOf } from './chunk-choice.ts';
+import { cut, equalChunks, stretchedChunks, type Chunks } from './chunks.ts';
 import { JugqError } from './errors.ts';
 import { partList, type PartList } from './part-list.ts';
 import { ConstantHandle } from './parts.ts';
@@ -91,7 +93,8 @@ export function map<F extends CallableFunction>(
 ): PartList<Outcome<F>>;
 /**
  * With `chunk: 'auto'` a task takes so many items that it lasts about a second, judged by results of the function that
- * are there when these items are planned for the first time; planning them again shares them out in the same way.
+ * are there when these items are planned for the first time; planning them again shares them out in the same way. What is
+ * added to the end of a list changes only its last chunk, and is shared out by what is known then.
  */
 export function map<F extends CallableFunction>(
   f: F,
@@ -196,15 +199,37 @@ function mapChunks(given: {
   const size = chunk === 'auto' ? undefined : chunkSize(call, chunk ?? mapChunkDefault);
   const items = itemsOf(call, given.xs);
   const stage = stageOf(call === 'map' ? 'map' : 'star-map', [f], options);
-  const shareOut = (by: number): object => {
-    const tasks = chunksOf(items, by).map((each) => declareCall(stage, [f.argument, each]));
-    return partList(tasks, by, items.length);
+  const shareOut = (chunks: Chunks): object => {
+    const tasks = cut(items, chunks).map((each) => declareCall(stage, [f.argument, each]));
+    return partList(tasks, chunks, items.length);
   };
-  if (size !== undefined) return shareOut(size);
+  if (size !== undefined) return shareOut(equalChunks(items.length, size));
+  return autoChunks(call, { stage, f, items }).then(shareOut);
+}
+
+async function autoChunks(
+  call: string,
+  {
+    stage,
+    f,
+    items,
+  }: {
+    readonly stage: Definition;
+    readonly f: NamedFunction;
+    readonly items: readonly unknown[];
+  },
+): Promise<Chunks> {
+  const planner = plannerFor(call);
   const { name, version } = stage;
-  const functions = [name, f.name] as const;
-  const wish = { functions, version, items, otherwise: mapChunkDefault };
-  return plannerFor(call).chunkSize(wish).then(shareOut);
+  const wish = {
+    ...{ functions: [name, f.name] as const, version },
+    ...{ count: items.length, otherwise: mapChunkDefault },
+  };
+  const stretches = stretchesOf(items.length).map(async (start) => ({
+    start,
+    size: await planner.chunkSize({ ...wish, start, item: items[start] }),
+  }));
+  return stretchedChunks(items.length, await Promise.all(stretches));
 }
 
 function reduceChunks(
@@ -278,7 +303,5 @@ function itemsOf(call: string, xs: unknown): readonly unknown[] {
 }
 
 function chunksOf(items: readonly unknown[], size: number): unknown[][] {
-  const chunks: unknown[][] = [];
-  for (let at = 0; at < items.length; at += size) chunks.push(items.slice(at, at + size));
-  return chunks;
+  return cut(items, equalChunks(items.length, size));
 }

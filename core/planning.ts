@@ -43,18 +43,22 @@ export interface Planner {
    * @param place - where in the jugfile it is named
    */
   fileAt(path: string, place: string): () => FileFacts;
-  /** How many items a task of a stage is to take, by what its items took before; the same call gives the same for ever. */
+  /** How many items a task of a stage is to take, by what its items took before; the same stretch gives the same for ever. */
   chunkSize(stage: StageItems): Promise<number>;
   /** The paths of the files that match a pattern, sorted. */
   matches(pattern: string): string[];
 }
 
-/** Items that are to be shared out. */
+/** A stretch of a list of items that is to be shared out. */
 export interface StageItems {
   /** The function of the tasks, and that of a single item. */
   readonly functions: readonly [stage: string, item: string];
   readonly version: number | string | undefined;
-  readonly items: readonly unknown[];
+  /** Where in the list it begins, and with what. */
+  readonly start: number;
+  readonly item: unknown;
+  /** Items of the whole list. */
+  readonly count: number;
   /** Where nothing is known. */
   readonly otherwise: number;
 }

@@ -38,6 +38,7 @@ export class PlanningSession implements Planner {
   readonly #onError: (error: unknown) => void;
   readonly #questions = new Map<number, (answer: EvaluateAnswer) => void>();
   readonly #cached = new Map<TaskId, Promise<Uint8Array>>();
+  readonly #took = new Map<string, Promise<number | undefined>>();
   readonly #bodies = new Set<Promise<void>>();
   readonly #files = new SourceFiles();
   readonly #shipsFiles: boolean;
@@ -125,11 +126,9 @@ export class PlanningSession implements Planner {
   }
 
   async chunkSize(stage: StageItems): Promise<number> {
-    const { functions } = stage;
-    const chosen = await this.cached(choiceOf(stage), async () => {
-      const answer = await this.#ask((question) => ({ kind: 'took', question, functions }));
-      return chooseChunk(answer.kind === 'took' ? answer.msEach : undefined, stage);
-    });
+    const chosen = await this.cached(choiceOf(stage), async () =>
+      chooseChunk(await this.#msEach(stage), stage),
+    );
     return Number(chosen);
   }
 
@@ -147,6 +146,18 @@ export class PlanningSession implements Planner {
     const body = emptyBody();
     const structure = await currentBody.run(body, expand);
     this.#recording.fillCompound(handle.declared, structure, body);
+  }
+
+  /** Asked once for stretches that are planned together: it costs a look at all heads of results. */
+  #msEach({ functions }: StageItems): Promise<number | undefined> {
+    const [stage] = functions;
+    const asked = this.#took.get(stage);
+    if (asked !== undefined) return asked;
+    const answer = this.#ask((question) => ({ kind: 'took', question, functions }))
+      .then((took) => (took.kind === 'took' ? took.msEach : undefined))
+      .finally(() => this.#took.delete(stage));
+    this.#took.set(stage, answer);
+    return answer;
   }
 
   #own(body: Promise<void>): void {
