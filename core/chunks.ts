@@ -39,7 +39,7 @@ export function stretchedChunks(
 }
 
 /** The items of each chunk. */
-export function cut(items: readonly unknown[], chunks: Chunks): unknown[][] {
+export function cut<T>(items: readonly T[], chunks: Chunks): T[][] {
   return Array.from({ length: chunks.count }, (_, chunk) =>
     items.slice(chunks.startOf(chunk), Math.min(chunks.startOf(chunk + 1), items.length)),
   );

@@ -53,7 +53,7 @@ export type StageOptions = TaskOptions;
 
 /** How `map`, `starMap` and `reduce` share the work out. */
 export interface ChunkOptions extends StageOptions {
-  /** How many items a task takes; default 4, of `reduce` 8. */
+  /** How many items a task takes; default 4, of `reduce` 8 and at least 2. */
   readonly chunk?: number;
 }
 
@@ -70,7 +70,7 @@ export interface ReduceOptions<T> extends ChunkOptions {
 export interface MapReduceOptions<T> extends StageOptions {
   /** How many items a task maps and reduces at once; default 4. */
   readonly mapChunk?: number;
-  /** How many partial results a task reduces; default 8. */
+  /** How many partial results a task reduces; default 8, at least 2. */
   readonly reduceChunk?: number;
   /** Comes before the first item, and is the outcome where there are none. */
   readonly initial?: T;
@@ -78,6 +78,8 @@ export interface MapReduceOptions<T> extends StageOptions {
 
 const mapChunkDefault = 4;
 const reduceChunkDefault = 8;
+/** Of one at a time, nothing ever becomes less. */
+const reduceChunkMin = 2;
 
 /**
  * A function of each item: an array of results, of which each depends only on the task of its chunk.
@@ -148,7 +150,7 @@ export function reduce<F extends CallableFunction>(
 /** As seen from within. */
 export function reduce(f: unknown, xs: unknown, options: ReduceOptions<unknown> = {}): unknown {
   const reducer = namedFunction('reduce', f);
-  const chunk = chunkSize('reduce', options.chunk ?? reduceChunkDefault);
+  const chunk = chunkSize('reduce', options.chunk ?? reduceChunkDefault, reduceChunkMin);
   const items = itemsOf('reduce', xs);
   const all = 'initial' in options ? [options.initial, ...items] : items;
   if (items.length === 0) return new ConstantHandle('initial' in options ? options.initial : []);
@@ -176,7 +178,7 @@ export function mapReduce(
   const last = namedFunction('mapReduce', reducer);
   const first = namedFunction('mapReduce', mapper);
   const mapChunk = chunkSize('mapReduce', options.mapChunk ?? mapChunkDefault);
-  const chunk = chunkSize('mapReduce', options.reduceChunk ?? reduceChunkDefault);
+  const chunk = chunkSize('mapReduce', options.reduceChunk ?? reduceChunkDefault, reduceChunkMin);
   const items = itemsOf('mapReduce', xs);
   if (items.length === 0) return new ConstantHandle('initial' in options ? options.initial : []);
   const stage = stageOf('map-reduce', [first, last], options);
@@ -281,11 +283,11 @@ function optionsOf(functions: readonly NamedFunction[]): TaskOptions {
   };
 }
 
-function chunkSize(call: string, size: number): number {
-  if (Number.isInteger(size) && size >= 1) return size;
+function chunkSize(call: string, size: number, min = 1): number {
+  if (Number.isInteger(size) && size >= min) return size;
   throw new JugqError(
     'USAGE',
-    `${call}(): expected a chunk of a whole number of items from 1, got ${inspect(size, { depth: 0 })}: ${callerLine()}`,
+    `${call}(): expected a chunk of a whole number of items from ${min.toString()}, got ${inspect(size, { depth: 0 })}: ${callerLine()}`,
   );
 }
 
