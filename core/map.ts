@@ -256,16 +256,21 @@ function stageOf(
   options: StageOptions,
 ): Definition {
   const name = [...functions.map((each) => each.name), stage].join('/');
+  const own = { ...options };
+  for (const each of ofTheCall) Reflect.deleteProperty(own, each);
   return defineOwn(
     {
       name,
       run: stageRuns[stage],
       sources: functions.map((each) => each.source),
-      options: { ...optionsOf(functions), ...options },
+      options: { ...optionsOf(functions), ...own },
     },
     'give both the same',
   );
 }
+
+/** Options that say how work is shared out, and are none of the tasks. */
+const ofTheCall = ['chunk', 'mapChunk', 'reduceChunk', 'initial'];
 
 /** Of the first function, which does most of the work; the versions of all count. */
 function optionsOf(functions: readonly NamedFunction[]): TaskOptions {

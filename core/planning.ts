@@ -138,13 +138,12 @@ export function compound<P extends readonly unknown[], R>(
 /** Both forms of the call. */
 export function compound(...call: readonly unknown[]): unknown {
   const { name, fn, options } = readCall('compound', call);
-  const { version } = options;
   // What travels to a worker is the structure that the body returned: to execute it is to hand that on.
   const definition = define({
     name,
     sources: [fn],
     run: (structure: unknown) => structure,
-    options: version === undefined ? {} : { version },
+    options: compoundOptions(name, options),
   });
   return (...args: unknown[]): unknown =>
     expandCall(definition, args, () => Reflect.apply(fn, undefined, args));
@@ -152,6 +151,16 @@ export function compound(...call: readonly unknown[]): unknown {
 
 /** What a compound can be told. */
 export type CompoundOptions = Pick<TaskOptions, 'version'>;
+
+/** Its own task only hands a structure on: nothing of it can be slow, or go wrong. */
+function compoundOptions(name: string, options: TaskOptions): CompoundOptions {
+  const other = Object.keys(options).find((each) => each !== 'version');
+  if (other === undefined) return options;
+  throw new JugqError(
+    'USAGE',
+    `compound ${name}: there is no option ${other}, only version: give it to the task functions inside`,
+  );
+}
 
 /** A worker that imports the jugfile has no use for what a compound is made of. */
 function expandCall(
