@@ -149,3 +149,13 @@ test.serial(
     t.like(await user.json('run', 'jugfile.ts', '--json'), { executed: 5 });
   },
 );
+
+test.serial('a compound that no kept run declares is forgotten with its plans', async (t) => {
+  await using user = await projectOn(server, 'compounds');
+  await succeed(user, 'run', 'jugfile.ts');
+  await user.write('jugfile.ts', 'export const nothing = 1;\n');
+  t.like(await user.json('cleanup', 'jugfile.ts', '--json'), { results: 8, runs: 1 });
+  const { status, stderr } = await user.run('invalidate', '=double');
+  t.is(status, 2);
+  t.regex(stderr, /no task and no result matches =double/);
+});
