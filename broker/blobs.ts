@@ -21,7 +21,25 @@ import { toJugqError } from './nats-errors.ts';
 import { patiently } from './patience.ts';
 import { objectStream } from './topology.ts';
 
+/** Where the next piece of an object lies; still the same object if another is stored under its name meanwhile. */
+export interface PiecePlace {
+  readonly name: string;
+  readonly nuid: string;
+  readonly chunks: number;
+  /** Its chunk is behind this message of the stream. */
+  readonly after: number;
+  /** Bytes from here to the end. */
+  readonly left: number;
+}
+
+/** Some bytes of an object, and where those behind them are; undefined: there are none. */
+export interface Piece {
+  readonly bytes: Uint8Array;
+  readonly next: PiecePlace | undefined;
+}
+
 const putTimeoutMs = 60_000;
+const pieceTimeoutMs = 5000;
 const retryMs = 500;
 
 export class Blobs {
@@ -74,6 +92,35 @@ export class Blobs {
       if (bytes !== undefined) return bytes;
       // A replica may be late: only the leader's word counts for what is not there.
       if ((await this.#chunksOf(found)) !== found.chunks) throw this.#corrupt(name, 'missing');
+      await delay(retryMs);
+    }
+  }
+
+  /** Where the first piece of an object lies; undefined if there is none of that name. */
+  async firstPiece(name: string): Promise<PiecePlace | undefined> {
+    const found = await this.#find(name);
+    if (found === undefined) return undefined;
+    const { nuid, chunks, size: left } = found;
+    return { name, nuid, chunks, after: 0, left };
+  }
+
+  /**
+   * Reads one piece of an object. Waits while the server is away.
+   *
+   * @throws JugqError `VALUE_CORRUPT` if its chunks are gone
+   */
+  async piece(place: PiecePlace): Promise<Piece> {
+    const { name, left } = place;
+    for (;;) {
+      const found = await this.#patiently(`reading ${name} of`, () => this.#chunkBehind(place));
+      if (found !== undefined) {
+        const { bytes, after } = found;
+        if (bytes.length > left) throw this.#corrupt(name, 'changed');
+        const rest = left - bytes.length;
+        return { bytes, next: rest === 0 ? undefined : { ...place, after, left: rest } };
+      }
+      // A replica may be late: see `get`.
+      if ((await this.#chunksOf(place)) !== place.chunks) throw this.#corrupt(name, 'missing');
       await delay(retryMs);
     }
   }
@@ -134,7 +181,18 @@ export class Blobs {
     return bytes;
   }
 
-  async #chunksOf(found: ObjectInfo): Promise<number> {
+  /** Undefined: whoever answered has none, or cannot answer now. */
+  async #chunkBehind(place: PiecePlace): Promise<{ bytes: Uint8Array; after: number } | undefined> {
+    const query = { seq: place.after + 1, next_by_subj: this.#chunkSubject(place) };
+    const subject = `$JS.API.DIRECT.GET.${objectStream(this.#name)}`;
+    const { headers, data } = await this.#connection.request(subject, JSON.stringify(query), {
+      timeout: pieceTimeoutMs,
+    });
+    if (headers === undefined || headers.code !== 0) return undefined;
+    return { bytes: data, after: Number(headers.get('Nats-Sequence')) };
+  }
+
+  async #chunksOf(found: Pick<ObjectInfo, 'name' | 'nuid'>): Promise<number> {
     const subject = this.#chunkSubject(found);
     const { state } = await this.#patiently(`counting the chunks of ${found.name} in`, () =>
       this.#manager.streams.info(objectStream(this.#name), { subjects_filter: subject }),
@@ -146,8 +204,8 @@ export class Blobs {
     return patiently(this.#connection, `${doing} ${this.#name}`, ask, Infinity);
   }
 
-  #chunkSubject(found: ObjectInfo): string {
-    return `$O.${this.#name}.C.${found.nuid}`;
+  #chunkSubject({ nuid }: { readonly nuid: string }): string {
+    return `$O.${this.#name}.C.${nuid}`;
   }
 
   #corrupt(name: string, how: string): JugqError {

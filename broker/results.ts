@@ -156,8 +156,7 @@ export class Results {
    */
   async valueOf(stored: StoredResult): Promise<Uint8Array> {
     if (!stored.isBlob) return stored.data;
-    const reference = unpack(stored.data, `the result of ${stored.id}`) as BlobReference;
-    const bytes = await this.#blobs.get(reference.blob);
+    const bytes = await this.#blobs.get(blobOf(stored));
     if (bytes === undefined) {
       throw new JugqError(
         'VALUE_CORRUPT',
@@ -337,6 +336,11 @@ const scanStartMs = 5;
 const askWindow = 256;
 /** The server compares every filter with every message: past this many it is cheaper to read all. */
 const filtersMax = 16;
+
+/** The name of the blob that holds a large result. */
+export function blobOf({ id, data }: StoredResult): string {
+  return (unpack(data, `the result of ${id}`) as BlobReference).blob;
+}
 
 interface LeaderAnswer {
   readonly message?: {

@@ -10,11 +10,12 @@ import { findLooseChunks, listObjects, removeChunks } from '../broker/object-lis
 import type { OpenProject } from '../broker/project.ts';
 import { noFingerprint } from '../broker/result-facts.ts';
 import { scanHeads, type ResultHead } from '../broker/result-heads.ts';
-import { TaskIndex } from '../core/graph.ts';
+import { idOf, TaskIndex } from '../core/graph.ts';
 import { splitTaskId, type TaskId } from '../core/identifiers.ts';
 import type { RunRecord } from '../core/records.ts';
 import { blobReferences } from './blob-references.ts';
 import { keptPlans } from './kept-runs.ts';
+import { keepsExpansions, listExpansions, readExpansions } from './expansions.ts';
 import type { CleanUp, ObjectsUse } from './library-types.ts';
 import type { LoadedJugfile } from './load-jugfile.ts';
 import { allRuns, isActive } from './runs.ts';
@@ -68,9 +69,11 @@ export async function cleanUp(project: OpenProject, wish: CleanUpWish): Promise<
     );
     const names = new Set(plans.map((each) => each.record.plan));
     const known = new Set(records.map((each) => each.plan));
-    await sweep.removeObjects(
-      'plans',
-      ({ name, storedAt }) => !names.has(name) && (known.has(name) || isOld(storedAt)),
+    const idle = await idleExpansions(project, isKept);
+    await sweep.removeObjects('plans', ({ name, storedAt }) =>
+      keepsExpansions(name)
+        ? idle.has(name)
+        : !names.has(name) && (known.has(name) || isOld(storedAt)),
     );
     const bundles = new Set(plans.map((each) => each.plan.code));
     const knownCode = new Set(records.map((each) => each.code));
@@ -136,6 +139,21 @@ async function findResults(
     else if (isBlob) staying.set(id, head);
   });
   return { going, staying };
+}
+
+/** What is kept of compounds none of which is kept. */
+async function idleExpansions(
+  project: OpenProject,
+  isKept: (id: TaskId) => boolean,
+): Promise<Set<string>> {
+  const idle = new Set<string>();
+  for (const name of await listExpansions(project)) {
+    const stored = await readExpansions(project, name);
+    if (stored === undefined) continue;
+    const { graph, expansions } = stored;
+    if (!expansions.some(({ compound }) => isKept(idOf(graph, compound)))) idle.add(name);
+  }
+  return idle;
 }
 
 type Store = 'blobs' | 'plans' | 'code';

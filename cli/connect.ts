@@ -35,6 +35,7 @@ import type {
   Exported,
   Imported,
   Invalidated,
+  InvalidateOptions,
   Retried,
   Status,
   TaskDescription,
@@ -194,12 +195,13 @@ class OpenJug implements Jug {
 
   async invalidate(
     patterns: string | readonly string[],
-    { stale = false, dryRun = false }: { readonly stale?: boolean; readonly dryRun?: boolean } = {},
+    options: InvalidateOptions = {},
   ): Promise<Invalidated> {
     const { project } = this.#session;
+    const { stale = false, inner = false, dryRun = false } = options;
     const all =
       stale && patterns.length === 0 ? [] : requireTexts(patterns, 'jug.invalidate: a pattern');
-    const doomed = await findDoomed(project, { patterns: parsePatterns(all), stale });
+    const doomed = await findDoomed(project, { patterns: parsePatterns(all), stale, inner });
     if (dryRun) return summaryOf(doomed);
     return invalidateDoomed(project, doomed, () => undefined);
   }

@@ -10,7 +10,7 @@ import type { PartReference, StepReference, ValueReference } from '../core/refer
 import { literalName } from '../core/stages.ts';
 import { packTasks } from '../worker/task-protocol.ts';
 import type { Runner } from '../worker/task-runner.ts';
-import { LinkHost, type ReadResults } from '../worker/thread-link.ts';
+import { LinkHost, type ResultReader } from '../worker/thread-link.ts';
 
 /** A part and where its inputs come from. */
 export interface DerivedPart {
@@ -25,19 +25,19 @@ export interface DerivedPart {
  * The value of each part.
  *
  * @param results - CBOR of all inputs
- * @param read - for a jugfile that asks for values while it is imported
+ * @param reader - for a jugfile that asks for values while it is imported
  * @throws JugqError `JUGFILE_THREW` for what a function throws, `PART_MISSING`
  */
 export async function deriveParts<P extends DerivedPart>(
   parts: readonly P[],
   results: ReadonlyMap<TaskId, Uint8Array>,
-  read: ReadResults,
+  reader: ResultReader,
 ): Promise<Map<P, unknown>> {
   const values = new Map<P, unknown>();
   if (parts.length === 0) return values;
   // Few commands need threads, and they cost each that loads them.
   const { taskThread } = await import('../worker/task-runner.ts');
-  const thread = taskThread(new LinkHost(read));
+  const thread = taskThread(new LinkHost(reader));
   try {
     for (const file of new Set(parts.map((each) => each.file))) {
       const own = parts.filter((each) => each.file === file);

@@ -85,6 +85,6 @@ async function gather(
     inputs: dependencies.map((each) => results.get(each) ?? new Uint8Array()),
     functionName: splitTaskId(id).functionName,
     file: placeBundle(code.digest, bundle, session.cwd),
-    read: session.store.read,
+    reader: session.store,
   };
 }

@@ -164,7 +164,7 @@ export async function resolveResults(project: OpenProject, value: unknown): Prom
   const derived = await deriveParts(
     parts.filter(({ reference }) => functionsIn(reference).length > 0),
     results,
-    resultStore(project, 'reader').read,
+    resultStore(project, 'reader'),
   );
   // Parts of one result share its value: a result of a million parts is read once.
   const decoded = new Map<TaskId, unknown>();

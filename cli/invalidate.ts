@@ -3,19 +3,21 @@
  *
  * A marker is left on each task that goes and on each that depends on it, directly or not, whether it has a result or
  * not: so what runs meanwhile with old inputs is refused when it is done, and computed again. What depends on what is
- * told by the plans of all runs. A plan that is stored while this goes on is looked at too, and one that is stored later
- * finds the markers.
+ * told by the plans of all runs, and by what is kept of compounds that are not expanded in them. A plan that is stored
+ * while this goes on is looked at too, and one that is stored later finds the markers.
  */
 import { markResults } from '../broker/mark-results.ts';
 import type { OpenProject } from '../broker/project.ts';
 import { isStale, type ResultFacts } from '../broker/result-facts.ts';
 import { scanHeads } from '../broker/result-heads.ts';
-import { downstreamOf } from '../core/downstream.ts';
+import { downstreamOf, reachExpansions, type Reason } from '../core/downstream.ts';
 import { JugqError } from '../core/errors.ts';
+import type { ExpansionGraph } from '../core/expansions.ts';
 import { idOf, TaskIndex, type Graph } from '../core/graph.ts';
 import { splitTaskId, type TaskId } from '../core/identifiers.ts';
 import { matchesTask, matchingTasks, type Pattern } from '../core/patterns.ts';
 import { isOver, type RunRecord } from '../core/records.ts';
+import { listExpansions, readExpansions } from './expansions.ts';
 import type { Invalidated, InvalidatedFunction } from './library-types.ts';
 import { allRuns, updateRun } from './runs.ts';
 import { findStale } from './stale-results.ts';
@@ -27,11 +29,12 @@ export interface InvalidateWish {
   readonly patterns: readonly Pattern[];
   /** Only results that other code made than that of the newest plan that declares their task. */
   readonly stale?: boolean;
+  /** Compounds that match take their inner tasks along. */
+  readonly inner?: boolean;
 }
 
 interface DoomedTask {
-  /** Hit itself, not only something that it depends on. */
-  readonly matched: boolean;
+  readonly reason: Reason;
   /** Of its result, if it has one. */
   readonly facts: ResultFacts | undefined;
   readonly present: boolean;
@@ -45,6 +48,10 @@ export interface Doomed {
   readonly tasks: Map<TaskId, DoomedTask>;
   /** What each plan that has been looked at has of these, by its name and by its digest. */
   readonly seen: Map<string, readonly TaskId[]>;
+  /** What compounds are made of, by the names that it is kept under. */
+  readonly expansions: Map<string, ExpansionGraph | undefined>;
+  /** What is reached through these: plans need not know that it is. */
+  readonly through: Set<TaskId>;
 }
 
 /**
@@ -54,12 +61,17 @@ export interface Doomed {
  */
 export async function findDoomed(project: OpenProject, wish: InvalidateWish): Promise<Doomed> {
   const stale = wish.stale === true ? await findStale(project) : undefined;
-  const doomed: Doomed = { wish, stale, tasks: new Map(), seen: new Map() };
-  await addFromPlans(project, doomed);
+  const doomed: Doomed = {
+    ...{ wish, stale, tasks: new Map(), seen: new Map() },
+    ...{ expansions: new Map(), through: new Set() },
+  };
+  await addFromGraphs(project, doomed);
   await addFromResults(project, doomed);
   if (stale !== undefined) return doomed;
   for (const pattern of wish.patterns) {
-    const isHit = [...doomed.tasks].some(([id, each]) => each.matched && matches([pattern], id));
+    const isHit = [...doomed.tasks].some(
+      ([id, { reason }]) => reason === 'hit' && matches([pattern], id),
+    );
     if (isHit) continue;
     throw new JugqError(
       'USAGE',
@@ -89,7 +101,7 @@ export async function invalidateDoomed(
     });
     marked = doomed.tasks.size;
     // A run that was planned meanwhile may have taken what was not yet marked.
-    await addFromPlans(project, doomed);
+    await addFromGraphs(project, doomed);
   }
   await tellRuns(project, doomed);
   return summaryOf(doomed);
@@ -97,7 +109,9 @@ export async function invalidateDoomed(
 
 /** Which functions each pattern hits, by its text. */
 export function functionsHit({ wish, tasks }: Doomed): Map<Pattern, string[]> {
-  const names = new Set([...tasks].flatMap(([id, { matched }]) => (matched ? [nameOf(id)] : [])));
+  const names = new Set(
+    [...tasks].flatMap(([id, { reason }]) => (reason === 'hit' ? [nameOf(id)] : [])),
+  );
   return new Map(
     wish.patterns.map((each) => [
       each,
@@ -109,13 +123,14 @@ export function functionsHit({ wish, tasks }: Doomed): Map<Pattern, string[]> {
 /** What goes, by function. */
 export function summaryOf({ tasks }: Doomed): Invalidated {
   const functions = new Map<string, Mutable<InvalidatedFunction>>();
-  for (const [id, { matched, present }] of tasks) {
+  for (const [id, { reason, present }] of tasks) {
     const name = nameOf(id);
     const sum = functions.get(name) ?? { tasks: 0, results: 0, matched: 0 };
     functions.set(name, sum);
     sum.tasks++;
     sum.results += Number(present);
-    sum.matched += Number(matched);
+    sum.matched += Number(reason === 'hit');
+    if (reason === 'inner') sum.inner = (sum.inner ?? 0) + 1;
   }
   const all = [...functions].sort(([a], [b]) => (a < b ? -1 : 1));
   return {
@@ -127,9 +142,31 @@ export function summaryOf({ tasks }: Doomed): Invalidated {
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
+/** What compounds are made of comes first: all that such a task depends on is there with it. */
+async function addFromGraphs(project: OpenProject, doomed: Doomed): Promise<void> {
+  const { tasks, seen, expansions, through } = doomed;
+  const names = (await listExpansions(project)).filter((name) => !expansions.has(name));
+  for (const name of names) expansions.set(name, await readExpansions(project, name));
+  if (names.length > 0) {
+    const stored = [...expansions.values()].flatMap((each) => each ?? []);
+    const before = through.size;
+    const reached = reachExpansions(
+      stored,
+      (graph) => hitIn(graph, doomed),
+      doomed.wish.inner === true,
+    );
+    for (const [id, reason] of reached) {
+      through.add(id);
+      if (!tasks.has(id)) tasks.set(id, { reason, present: false, facts: undefined });
+    }
+    if (through.size > before) seen.clear();
+  }
+  await addFromPlans(project, doomed);
+}
+
 /** A task stands behind its dependencies, because each plan that has it has them, too, and before it. */
 async function addFromPlans(project: OpenProject, doomed: Doomed): Promise<void> {
-  const { tasks, seen } = doomed;
+  const { tasks, seen, through } = doomed;
   for (const record of await allRuns(project)) {
     if (record.plan === undefined || seen.has(record.plan)) continue;
     const digest = await project.plans.digest(record.plan);
@@ -139,14 +176,13 @@ async function addFromPlans(project: OpenProject, doomed: Doomed): Promise<void>
     const stored = await readPlan(project, record);
     if (stored === undefined) continue;
     const { graph } = stored.plan;
-    const matching = hitIn(graph, doomed);
-    const matched = new Set(matching);
+    const hit = new Set(hitIn(graph, doomed));
     const ids: TaskId[] = [];
-    for (const task of downstreamOf(graph, matching)) {
+    for (const task of downstreamOf(graph, [...hit, ...positionsIn(graph, [...through])])) {
       const id = idOf(graph, task);
       ids.push(id);
-      if (!tasks.has(id))
-        tasks.set(id, { matched: matched.has(task), present: false, facts: undefined });
+      const reason = hit.has(task) ? 'hit' : 'dependent';
+      if (!tasks.has(id)) tasks.set(id, { reason, present: false, facts: undefined });
     }
     seen.set(record.plan, ids).set(digest, ids);
   }
@@ -208,18 +244,25 @@ async function addFromResults(project: OpenProject, doomed: Doomed): Promise<voi
     if (known !== undefined) tasks.set(id, { ...known, present: true, facts });
     // What is stale is in a plan.
     else if (stale === undefined && matches(wish.patterns, id))
-      tasks.set(id, { matched: true, present: true, facts });
+      tasks.set(id, { reason: 'hit', present: true, facts });
   });
 }
 
 /** The tasks of a graph that are hit. */
 function hitIn(graph: Graph, { wish, stale }: Doomed): number[] {
   if (stale === undefined) return matchingTasks(graph, wish.patterns);
+  const { patterns } = wish;
+  return positionsIn(
+    graph,
+    [...stale].filter((id) => patterns.length === 0 || matches(patterns, id)),
+  );
+}
+
+/** Those of the tasks that a graph has. */
+function positionsIn(graph: Graph, tasks: readonly TaskId[]): number[] {
+  if (tasks.length === 0) return [];
   const index = new TaskIndex(graph);
-  return [...stale]
-    .filter((id) => wish.patterns.length === 0 || matches(wish.patterns, id))
-    .map((id) => index.find(id))
-    .filter((task) => task !== -1);
+  return tasks.map((id) => index.find(id)).filter((task) => task !== -1);
 }
 
 function matches(patterns: readonly Pattern[], id: TaskId): boolean {

@@ -9,6 +9,7 @@ import type {
   Exported,
   Imported,
   Invalidated,
+  InvalidateOptions,
   Retried,
   Status,
   TaskDescription,
@@ -189,13 +190,11 @@ export interface Jug {
    * Drops results and all that was made of them; safe while workers run.
    *
    * @param patterns - the beginning of a function's name, `=name`, `/regex/` or the beginning of a task id
-   * @param options.stale - only results that other code made than that of the newest plan that declares their task; no
-   *   pattern: all of these
    * @throws JugqError `USAGE` if, of all results, one of the patterns hits nothing, or there is none
    */
   invalidate(
     patterns: string | readonly string[],
-    options?: { readonly stale?: boolean; readonly dryRun?: boolean },
+    options?: InvalidateOptions,
   ): Promise<Invalidated>;
   /** What the project keeps on the server, by function. Reads the heads of all results. */
   du(): Promise<DiskUse>;

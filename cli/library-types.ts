@@ -203,9 +203,19 @@ export interface Imported {
   readonly runs: number;
 }
 
+/** What is to be invalidated, and how. */
+export interface InvalidateOptions {
+  /** Only results that other code made than that of the newest plan that declares their task; no pattern: all of these. */
+  readonly stale?: boolean;
+  /** Of compounds that match, the tasks inside of them, too. */
+  readonly inner?: boolean;
+  /** Change nothing; tell what would go. */
+  readonly dryRun?: boolean;
+}
+
 /** What was invalidated. */
 export interface Invalidated {
-  /** Tasks that matched, and all that depend on them. */
+  /** Tasks that matched, inner tasks that were to go with them, and all that depend on one of these. */
   readonly tasks: number;
   /** Of these, how many had a result. */
   readonly results: number;
@@ -216,8 +226,10 @@ export interface Invalidated {
 export interface InvalidatedFunction {
   readonly tasks: number;
   readonly results: number;
-  /** How many matched themselves; the others depend on such ones. */
+  /** How many matched themselves; the others are inner tasks of such ones, or depend on one of these. */
   readonly matched: number;
+  /** How many are inner tasks of compounds that matched; absent if none. */
+  readonly inner?: number;
 }
 
 /** A task that failed for good. */

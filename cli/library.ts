@@ -68,6 +68,7 @@ export type {
   Imported,
   Invalidated,
   InvalidatedFunction,
+  InvalidateOptions,
   ObjectsUse,
   ResultDescription,
   Retried,

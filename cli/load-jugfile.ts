@@ -1,6 +1,8 @@
 /** From a jugfile's path to what it declares: bundled, evaluated, fingerprinted. */
 import { JugqError } from '../core/errors.ts';
+import type { Expansion } from '../core/expansions.ts';
 import { idOf, type Graph } from '../core/graph.ts';
+import type { TaskId } from '../core/identifiers.ts';
 import type { PlanWait } from '../core/plan-format.ts';
 import { placeBundle } from '../worker/bundle-file.ts';
 import {
@@ -25,6 +27,8 @@ export interface LoadedJugfile {
   readonly open: readonly number[];
   /** See `Snapshot`. */
   readonly kept: readonly number[];
+  /** Compounds that have been expanded since the jugfile was last as far as it went. */
+  readonly expansions: readonly Expansion[];
   /** What planning waits for; none: the jugfile has come to its end. */
   readonly waits: readonly PlanWait[];
   /** None while planning waits for something. */
@@ -84,6 +88,7 @@ export async function openJugfile(path: string, options: LoadOptions): Promise<O
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
   const fingerprints = new Map<string, string>();
+  const told = new Set<TaskId>();
   const advance = async (): Promise<LoadedJugfile> => {
     const step = await evaluation.advance();
     await addFingerprints(bundle, step, fingerprints);
@@ -99,6 +104,7 @@ export async function openJugfile(path: string, options: LoadOptions): Promise<O
       graph: { ...step.graph, functions },
       open: step.open,
       kept: step.kept,
+      expansions: step.expansions.filter(({ compound }) => isNew(told, idOf(step.graph, compound))),
       waits: step.kind === 'parked' ? step.waits : [],
       exports: step.kind === 'evaluated' ? step.exports : new Map(),
     };
@@ -116,6 +122,10 @@ export async function openJugfile(path: string, options: LoadOptions): Promise<O
     await evaluation.close();
     throw error;
   }
+}
+
+function isNew(told: Set<TaskId>, compound: TaskId): boolean {
+  return told.size < told.add(compound).size;
 }
 
 /** What was fingerprinted at an earlier step stays as it is. */

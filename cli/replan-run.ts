@@ -87,6 +87,7 @@ async function replanRun(session: Session, place: Place, signal: AbortSignal): P
         graph: withFingerprints(step.graph, record),
         open: step.open,
         kept: step.kept,
+        expansions: step.expansions,
         waits: step.kind === 'parked' ? step.waits : [],
         bundle: { digest: record.code, code: undefined },
       },

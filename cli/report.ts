@@ -74,13 +74,11 @@ export function formatSummary(summary: Summary): string {
 
 /** Why a run that was only just planned is over. */
 export function nothingToRun(record: RunRecord): string {
-  if (Object.keys(record.functions).length === 0)
-    return 'nothing to run: the jugfile declares no tasks';
-  const { failed, blocked } = addCounts(Object.values(record.functions));
   if (Object.keys(record.functions).length === 0) return 'nothing to run: no tasks are declared';
-  return failed + blocked === 0
-    ? 'nothing to run: every result is there'
-    : 'nothing to run: what has no result failed before, or waits for what did, and --keep-failed keeps it so';
+  const { failed, blocked } = addCounts(Object.values(record.functions));
+  if (failed + blocked === 0)
+    return record.state === 'failed' ? 'nothing can run' : 'nothing to run: every result is there';
+  return 'nothing to run: what has no result failed before, or waits for what did, and --keep-failed keeps it so';
 }
 
 const shownMax = 10;

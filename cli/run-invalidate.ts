@@ -10,7 +10,7 @@ import {
   summaryOf,
   type Doomed,
 } from './invalidate.ts';
-import type { Invalidated } from './library-types.ts';
+import type { Invalidated, InvalidatedFunction } from './library-types.ts';
 import { countOf } from './report.ts';
 import type { Session } from './session.ts';
 import { formatTable } from './table.ts';
@@ -19,6 +19,8 @@ export interface InvalidateRequest {
   readonly patterns: readonly string[];
   /** Only results that other code made than is planned now. */
   readonly stale: boolean;
+  /** Compounds take their inner tasks along. */
+  readonly inner: boolean;
   readonly dryRun: boolean;
   /** Do not ask. */
   readonly yes: boolean;
@@ -28,12 +30,12 @@ export interface InvalidateRequest {
 
 /** Invalidates what patterns hit and all that depends on it. */
 export async function runInvalidate(session: Session, request: InvalidateRequest): Promise<number> {
-  const { context, json, dryRun, stale } = request;
+  const { context, json, dryRun, stale, inner } = request;
   const patterns = parsePatterns(request.patterns);
   if (patterns.length === 0 && !stale) {
     throw new JugqError('USAGE', 'what is to be invalidated? Give patterns of tasks, or --stale');
   }
-  const doomed = await findDoomed(session.project, { patterns, stale });
+  const doomed = await findDoomed(session.project, { patterns, stale, inner });
   for (const [{ text }, names] of functionsHit(doomed)) {
     context.stderr.write(`${text} hits ${names.join(', ')}\n`);
   }
@@ -90,13 +92,18 @@ function format(
     name,
     each.tasks,
     each.results,
-    each.matched === each.tasks
-      ? chosen
-      : each.matched === 0
-        ? 'depends on it'
-        : `${chosen}, or depends on it`,
+    reasonsFor(each, chosen),
   ]);
   const what = `${countOf(results, 'result')} of ${countOf(tasks, 'task')}`;
   const said = dryRun ? `${what} would be invalidated` : `${what} invalidated`;
   return `${formatTable(['function', 'tasks', 'results', 'why'], rows)}\n${said}`;
+}
+
+function reasonsFor({ tasks, matched, inner = 0 }: InvalidatedFunction, chosen: string): string {
+  const reasons = [
+    ...(matched > 0 ? [chosen] : []),
+    ...(inner > 0 ? ['inside of it'] : []),
+    ...(matched + inner < tasks ? ['depends on it'] : []),
+  ];
+  return reasons.join(', or ');
 }

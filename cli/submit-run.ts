@@ -14,8 +14,10 @@ import {
   countedApart,
   countsByFunction,
   executedAndCached,
+  whyStopped,
 } from '../core/run-outlook.ts';
 import { startRun, state, type KnownFailure, type RunProgress } from '../core/run-progress.ts';
+import { storeExpansions } from './expansions.ts';
 import type { LoadedJugfile } from './load-jugfile.ts';
 import { updateRun } from './runs.ts';
 import { staleIn } from './stale-results.ts';
@@ -93,6 +95,7 @@ export async function submitRun(
   const { progress, failed, stale } = await survey(project, loaded, { id, ...options });
   const end = conclusion(progress);
   const complete = end === 'finished' || end === 'failed';
+  const note = complete ? whyStopped(progress, end) : undefined;
   if (!options.keepFailed) await clearFailures(project, progress, failed);
   // Also of a run with nothing to do: which results belong to a jugfile is known from its newest plan.
   const plan = await storePlan(project, loaded, { id, step: 1 });
@@ -104,6 +107,7 @@ export async function submitRun(
     step: 1,
     basis: progress.basis,
     cached: executedAndCached(progress).cached,
+    ...(note === undefined ? {} : { note }),
     ...(complete ? { endedAt: new Date().toISOString() } : {}),
   };
   const written = await project.runs.put(id, encodeRecord(record), revision);
@@ -141,10 +145,11 @@ export async function submitNext(
 }
 
 /** What a jugfile declares, as far as it is to be submitted. */
-export type Planned = Pick<LoadedJugfile, 'graph' | 'open' | 'kept' | 'waits'> & {
-  /** `code` is undefined where the bundle is on the server already. */
-  readonly bundle: { readonly digest: string; readonly code: string | undefined };
-};
+export type Planned = Pick<LoadedJugfile, 'graph' | 'open' | 'kept' | 'waits'> &
+  Partial<Pick<LoadedJugfile, 'expansions'>> & {
+    /** `code` is undefined where the bundle is on the server already. */
+    readonly bundle: { readonly digest: string; readonly code: string | undefined };
+  };
 
 /**
  * Counts anew what a run has come to that nobody dispatches any more: what workers finished after its end counts, too.
@@ -233,7 +238,7 @@ async function clearFailures(
 /** @returns the name that it is stored by */
 async function storePlan(
   project: OpenProject,
-  { graph, open, kept, waits, bundle }: Planned,
+  { graph, open, kept, expansions = [], waits, bundle }: Planned,
   { id, step }: { readonly id: RunId; readonly step: number },
 ): Promise<string> {
   const [spilled] = await Promise.all([
@@ -245,6 +250,7 @@ async function storePlan(
           ? undefined
           : project.code.put(bundle.digest, [new TextEncoder().encode(bundle.code)]),
       ),
+    storeExpansions(project, graph, expansions),
   ]);
   const name = `${id}.${step.toString()}`;
   const plan = encodePlan({ graph, code: bundle.digest, spilled, open, kept, waits });

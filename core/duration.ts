@@ -15,19 +15,27 @@ const partPattern = /(\d+(?:\.\d+)?)(ms|[smhd])/g;
  * @throws JugqError `SETTINGS_INVALID`
  */
 export function parseDuration(text: string): number {
+  const ms = durationOf(text);
+  if (ms !== undefined) return ms;
+  throw new JugqError(
+    'SETTINGS_INVALID',
+    `expected a duration such as 30s or 10m, got ${JSON.stringify(text)}`,
+  );
+}
+
+/** Whether a text is a duration. */
+export function isDuration(text: string): boolean {
+  return durationOf(text) !== undefined;
+}
+
+function durationOf(text: string): number | undefined {
   const compact = text.replaceAll(/\s+/g, '');
   const parts = [...compact.matchAll(partPattern)];
   const factors = parts.map((part) => unitsMs[part[2] as keyof typeof unitsMs]);
   const falling = factors.every((factor, at) => at === 0 || factor < (factors[at - 1] ?? 0));
   const total = parts.reduce((sum, part, at) => sum + Number(part[1]) * (factors[at] ?? 0), 0);
   const ms = Math.round(total);
-  if (!wholePattern.test(compact) || !falling || !Number.isSafeInteger(ms)) {
-    throw new JugqError(
-      'SETTINGS_INVALID',
-      `expected a duration such as 30s or 10m, got ${JSON.stringify(text)}`,
-    );
-  }
-  return ms;
+  return wholePattern.test(compact) && falling && Number.isSafeInteger(ms) ? ms : undefined;
 }
 
 /**

@@ -43,7 +43,8 @@ export function topologicalOrder(
 const visits = { none: 0, open: 1, done: 2 } as const;
 
 /**
- * The same tasks in another order, with other dependencies and arguments.
+ * The same tasks, or a part of them with all that these depend on, in another order, with other dependencies and
+ * arguments.
  *
  * @param to.order - positions in `graph`, dependencies first; `dependencies` and `bytes` are asked by those, too
  */
@@ -55,15 +56,16 @@ export function rearrange(
     readonly bytes: (task: number) => Uint8Array;
   },
 ): Graph {
-  invariant(to.order.length === graph.count, 'an order has every task once');
+  const count = to.order.length;
+  invariant(count <= graph.count, 'an order has no task twice');
   const place = new Uint32Array(graph.count);
   to.order.forEach((task, at) => (place[task] = at));
-  const hashes = new Uint32Array(graph.hashes.length);
-  const functionOf = new Uint32Array(graph.count);
+  const hashes = new Uint32Array(count * wordsPerHash);
+  const functionOf = new Uint32Array(count);
   const items = new GrowingUint32();
   const argumentBytes = new GrowingBytes();
-  const start = new Uint32Array(graph.count + 1);
-  const argumentStart = new Uint32Array(graph.count + 1);
+  const start = new Uint32Array(count + 1);
+  const argumentStart = new Uint32Array(count + 1);
   to.order.forEach((task, at) => {
     const from = task * wordsPerHash;
     hashes.set(graph.hashes.subarray(from, from + wordsPerHash), at * wordsPerHash);
@@ -75,7 +77,7 @@ export function rearrange(
     argumentStart[at + 1] = argumentBytes.length;
   });
   return {
-    count: graph.count,
+    count,
     functions: graph.functions,
     hashes,
     functionOf,

@@ -6,6 +6,8 @@
  * a reducer need only be associative.
  */
 import { inspect } from 'node:util';
+import { stretchesOf } from './chunk-choice.ts';
+import { cut, equalChunks, stretchedChunks, type Chunks } from './chunks.ts';
 import { JugqError } from './errors.ts';
 import { partList, type PartList } from './part-list.ts';
 import { ConstantHandle } from './parts.ts';
@@ -51,7 +53,7 @@ export type StageOptions = TaskOptions;
 
 /** How `map`, `starMap` and `reduce` share the work out. */
 export interface ChunkOptions extends StageOptions {
-  /** How many items a task takes; default 4, of `reduce` 8. */
+  /** How many items a task takes; default 4, of `reduce` 8 and at least 2. */
   readonly chunk?: number;
 }
 
@@ -68,7 +70,7 @@ export interface ReduceOptions<T> extends ChunkOptions {
 export interface MapReduceOptions<T> extends StageOptions {
   /** How many items a task maps and reduces at once; default 4. */
   readonly mapChunk?: number;
-  /** How many partial results a task reduces; default 8. */
+  /** How many partial results a task reduces; default 8, at least 2. */
   readonly reduceChunk?: number;
   /** Comes before the first item, and is the outcome where there are none. */
   readonly initial?: T;
@@ -76,6 +78,8 @@ export interface MapReduceOptions<T> extends StageOptions {
 
 const mapChunkDefault = 4;
 const reduceChunkDefault = 8;
+/** Of one at a time, nothing ever becomes less. */
+const reduceChunkMin = 2;
 
 /**
  * A function of each item: an array of results, of which each depends only on the task of its chunk.
@@ -91,7 +95,8 @@ export function map<F extends CallableFunction>(
 ): PartList<Outcome<F>>;
 /**
  * With `chunk: 'auto'` a task takes so many items that it lasts about a second, judged by results of the function that
- * are there when these items are planned for the first time; planning them again shares them out in the same way.
+ * are there when these items are planned for the first time; planning them again shares them out in the same way. What is
+ * added to the end of a list changes only its last chunk, and is shared out by what is known then.
  */
 export function map<F extends CallableFunction>(
   f: F,
@@ -145,7 +150,7 @@ export function reduce<F extends CallableFunction>(
 /** As seen from within. */
 export function reduce(f: unknown, xs: unknown, options: ReduceOptions<unknown> = {}): unknown {
   const reducer = namedFunction('reduce', f);
-  const chunk = chunkSize('reduce', options.chunk ?? reduceChunkDefault);
+  const chunk = chunkSize('reduce', options.chunk ?? reduceChunkDefault, reduceChunkMin);
   const items = itemsOf('reduce', xs);
   const all = 'initial' in options ? [options.initial, ...items] : items;
   if (items.length === 0) return new ConstantHandle('initial' in options ? options.initial : []);
@@ -173,7 +178,7 @@ export function mapReduce(
   const last = namedFunction('mapReduce', reducer);
   const first = namedFunction('mapReduce', mapper);
   const mapChunk = chunkSize('mapReduce', options.mapChunk ?? mapChunkDefault);
-  const chunk = chunkSize('mapReduce', options.reduceChunk ?? reduceChunkDefault);
+  const chunk = chunkSize('mapReduce', options.reduceChunk ?? reduceChunkDefault, reduceChunkMin);
   const items = itemsOf('mapReduce', xs);
   if (items.length === 0) return new ConstantHandle('initial' in options ? options.initial : []);
   const stage = stageOf('map-reduce', [first, last], options);
@@ -196,15 +201,37 @@ function mapChunks(given: {
   const size = chunk === 'auto' ? undefined : chunkSize(call, chunk ?? mapChunkDefault);
   const items = itemsOf(call, given.xs);
   const stage = stageOf(call === 'map' ? 'map' : 'star-map', [f], options);
-  const shareOut = (by: number): object => {
-    const tasks = chunksOf(items, by).map((each) => declareCall(stage, [f.argument, each]));
-    return partList(tasks, by, items.length);
+  const shareOut = (chunks: Chunks): object => {
+    const tasks = cut(items, chunks).map((each) => declareCall(stage, [f.argument, each]));
+    return partList(tasks, chunks, items.length);
   };
-  if (size !== undefined) return shareOut(size);
+  if (size !== undefined) return shareOut(equalChunks(items.length, size));
+  return autoChunks(call, { stage, f, items }).then(shareOut);
+}
+
+async function autoChunks(
+  call: string,
+  {
+    stage,
+    f,
+    items,
+  }: {
+    readonly stage: Definition;
+    readonly f: NamedFunction;
+    readonly items: readonly unknown[];
+  },
+): Promise<Chunks> {
+  const planner = plannerFor(call);
   const { name, version } = stage;
-  const functions = [name, f.name] as const;
-  const wish = { functions, version, items, otherwise: mapChunkDefault };
-  return plannerFor(call).chunkSize(wish).then(shareOut);
+  const wish = {
+    ...{ functions: [name, f.name] as const, version },
+    ...{ count: items.length, otherwise: mapChunkDefault },
+  };
+  const stretches = stretchesOf(items.length).map(async (start) => ({
+    start,
+    size: await planner.chunkSize({ ...wish, start, item: items[start] }),
+  }));
+  return stretchedChunks(items.length, await Promise.all(stretches));
 }
 
 function reduceChunks(
@@ -229,16 +256,21 @@ function stageOf(
   options: StageOptions,
 ): Definition {
   const name = [...functions.map((each) => each.name), stage].join('/');
+  const own = { ...options };
+  for (const each of ofTheCall) Reflect.deleteProperty(own, each);
   return defineOwn(
     {
       name,
       run: stageRuns[stage],
       sources: functions.map((each) => each.source),
-      options: { ...optionsOf(functions), ...options },
+      options: { ...optionsOf(functions), ...own },
     },
     'give both the same',
   );
 }
+
+/** Options that say how work is shared out, and are none of the tasks. */
+const ofTheCall = ['chunk', 'mapChunk', 'reduceChunk', 'initial'];
 
 /** Of the first function, which does most of the work; the versions of all count. */
 function optionsOf(functions: readonly NamedFunction[]): TaskOptions {
@@ -256,11 +288,11 @@ function optionsOf(functions: readonly NamedFunction[]): TaskOptions {
   };
 }
 
-function chunkSize(call: string, size: number): number {
-  if (Number.isInteger(size) && size >= 1) return size;
+function chunkSize(call: string, size: number, min = 1): number {
+  if (Number.isInteger(size) && size >= min) return size;
   throw new JugqError(
     'USAGE',
-    `${call}(): expected a chunk of a whole number of items from 1, got ${inspect(size, { depth: 0 })}: ${callerLine()}`,
+    `${call}(): expected a chunk of a whole number of items from ${min.toString()}, got ${inspect(size, { depth: 0 })}: ${callerLine()}`,
   );
 }
 
@@ -278,7 +310,5 @@ function itemsOf(call: string, xs: unknown): readonly unknown[] {
 }
 
 function chunksOf(items: readonly unknown[], size: number): unknown[][] {
-  const chunks: unknown[][] = [];
-  for (let at = 0; at < items.length; at += size) chunks.push(items.slice(at, at + size));
-  return chunks;
+  return cut(items, equalChunks(items.length, size));
 }

@@ -5,6 +5,7 @@
  * same length gives them. As an argument it stands for the array of the values.
  */
 import { inspect } from 'node:util';
+import type { Chunks } from './chunks.ts';
 import { JugqError } from './errors.ts';
 import { PartHandle } from './parts.ts';
 import { describe, identify, Instead, refer } from './stand-in.ts';
@@ -29,24 +30,25 @@ interface Range {
   readonly length: number;
 }
 
-/** The items of chunks of equal size, of which the last may be shorter. */
-export function partList(tasks: readonly TaskHandle[], chunk: number, length: number): object {
-  return new Proxy(...listOf(tasks, chunk, { first: 0, step: 1, length }));
+/** The items of chunks, of which each is a task. */
+export function partList(tasks: readonly TaskHandle[], chunks: Chunks, length: number): object {
+  return new Proxy(...listOf(tasks, chunks, { first: 0, step: 1, length }));
 }
 
 function listOf(
   tasks: readonly TaskHandle[],
-  chunk: number,
+  chunks: Chunks,
   range: Range,
 ): [target: unknown[], handler: ProxyHandler<unknown[]>] {
   const itemAt = (index: number): PartHandle | undefined => {
     const at = range.first + index * range.step;
-    const task = tasks[Math.floor(at / chunk)];
-    return task && new PartHandle(task, [at % chunk]);
+    const chunk = chunks.holding(at);
+    const task = tasks[chunk];
+    return task && new PartHandle(task, [at - chunks.startOf(chunk)]);
   };
   const all = (): unknown[] => Array.from({ length: range.length }, (_, index) => itemAt(index));
   const slice = (start?: number, end?: number, step = 1): object =>
-    new Proxy(...listOf(tasks, chunk, within(range, { start, end, step })));
+    new Proxy(...listOf(tasks, chunks, within(range, { start, end, step })));
   // Beside the length nothing is there, so that the Proxy may say of each item what it likes.
   const target = hidden(new Array<unknown>(range.length), {
     slice,

@@ -3,6 +3,7 @@
  * boundary), so that a million tasks are read without touching each.
  */
 import { JugqError } from './errors.ts';
+import type { Expansion, ExpansionGraph } from './expansions.ts';
 import type { FunctionFacts, Graph } from './graph.ts';
 import { wordsPerHash } from './hash-index.ts';
 import { requireFormat } from './wire.ts';
@@ -39,6 +40,11 @@ export interface Plan {
   readonly waits: readonly PlanWait[];
 }
 
+/** What is stored to remember what compounds are made of has the form of a plan that nobody runs. */
+interface StoredGraph extends Plan {
+  readonly expansions?: readonly Expansion[];
+}
+
 interface Head {
   readonly format: number;
   readonly code: string;
@@ -49,12 +55,23 @@ interface Head {
   /** Absent in plans of versions that knew no such tasks. */
   readonly kept?: readonly number[];
   readonly waits: readonly PlanWait[];
+  readonly expansions?: readonly Expansion[];
   /** Bytes of each section, in the order of `sections`. */
   readonly lengths: readonly number[];
 }
 
 /** The plan as pieces, to be stored one after another. */
 export function encodePlan(plan: Plan): Uint8Array[] {
+  return encodeStored(plan);
+}
+
+/** What compounds are made of, as pieces. */
+export function encodeExpansions({ graph, expansions }: ExpansionGraph): Uint8Array[] {
+  const nothing = { spilled: new Map(), open: [], kept: [], waits: [] };
+  return encodeStored({ graph, code: '', ...nothing, expansions });
+}
+
+function encodeStored(plan: StoredGraph): Uint8Array[] {
   const { graph } = plan;
   const sections = [
     graph.hashes,
@@ -73,6 +90,7 @@ export function encodePlan(plan: Plan): Uint8Array[] {
     open: plan.open,
     kept: plan.kept,
     waits: plan.waits,
+    ...(plan.expansions === undefined ? {} : { expansions: plan.expansions }),
     lengths: sections.map((each) => each.length),
   };
   const headBytes = new TextEncoder().encode(JSON.stringify(head));
@@ -91,6 +109,21 @@ export function encodePlan(plan: Plan): Uint8Array[] {
  * @throws JugqError `FORMAT_UNKNOWN`, `VALUE_CORRUPT`
  */
 export function decodePlan(bytes: Uint8Array): Plan {
+  const { expansions: _, ...plan } = decodeStored(bytes);
+  return plan;
+}
+
+/**
+ * Reads what compounds are made of; as `decodePlan`.
+ *
+ * @throws JugqError `FORMAT_UNKNOWN`, `VALUE_CORRUPT`
+ */
+export function decodeExpansions(bytes: Uint8Array): ExpansionGraph {
+  const { graph, expansions = [] } = decodeStored(bytes);
+  return { graph, expansions };
+}
+
+function decodeStored(bytes: Uint8Array): StoredGraph {
   // Not `slice`, which is a view and no copy where the bytes are a Buffer.
   const whole = bytes.byteOffset % 8 === 0 ? bytes : new Uint8Array(bytes);
   if (whole.length < 8) throw corrupt();
@@ -115,8 +148,8 @@ export function decodePlan(bytes: Uint8Array): Plan {
     argumentStart: words(argumentStart, head.count + 1),
     argumentBytes,
   };
-  const { code, open, kept = [], waits } = head;
-  return { graph, code, spilled: new Map(head.spilled), open, kept, waits };
+  const { code, open, kept = [], waits, expansions = [] } = head;
+  return { graph, code, spilled: new Map(head.spilled), open, kept, waits, expansions };
 }
 
 /** The numbers of a section, as many as there must be. */

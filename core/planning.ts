@@ -31,7 +31,7 @@ export interface Planner {
    * @param place - where in the jugfile it is asked
    */
   value(x: unknown, place: string): Promise<unknown>;
-  /** Resolves when all tasks declared so far are finished. */
+  /** Resolves when all tasks declared so far are finished: by the compound's body, if it is asked in one. */
   barrier(place: string): Promise<void>;
   /** The stored result of this call; `compute` makes it where there is none. */
   cached(call: CachedCall, compute: () => unknown): Promise<unknown>;
@@ -43,18 +43,22 @@ export interface Planner {
    * @param place - where in the jugfile it is named
    */
   fileAt(path: string, place: string): () => FileFacts;
-  /** How many items a task of a stage is to take, by what its items took before; the same call gives the same for ever. */
+  /** How many items a task of a stage is to take, by what its items took before; the same stretch gives the same for ever. */
   chunkSize(stage: StageItems): Promise<number>;
   /** The paths of the files that match a pattern, sorted. */
   matches(pattern: string): string[];
 }
 
-/** Items that are to be shared out. */
+/** A stretch of a list of items that is to be shared out. */
 export interface StageItems {
   /** The function of the tasks, and that of a single item. */
   readonly functions: readonly [stage: string, item: string];
   readonly version: number | string | undefined;
-  readonly items: readonly unknown[];
+  /** Where in the list it begins, and with what. */
+  readonly start: number;
+  readonly item: unknown;
+  /** Items of the whole list. */
+  readonly count: number;
   /** Where nothing is known. */
   readonly otherwise: number;
 }
@@ -78,7 +82,7 @@ export async function value<T>(x: T): Promise<Value<T>> {
 }
 
 /**
- * Waits until all tasks declared so far are finished.
+ * Waits until all tasks declared so far are finished; in the body of a compound, all that the body has declared so far.
  *
  * @throws JugqError `TASK_OUTSIDE_PLAN` inside a running task or outside a jugfile
  */
@@ -116,7 +120,8 @@ export async function cached<P extends readonly unknown[], R>(
 /**
  * Makes a function whose calls are tasks that consist of other tasks: its body is called while planning, declares tasks
  * and returns a structure of them, whose values are the result. A call whose result is stored is not expanded: its inner
- * tasks do not exist for that run.
+ * tasks do not exist for that run. Its result is there only when all tasks are finished that its body has declared,
+ * returned or not, and goes when one of them is invalidated.
  *
  * @param f - may be async, may wait for values, may call other compounds
  * @throws JugqError as `task()` does
@@ -133,13 +138,12 @@ export function compound<P extends readonly unknown[], R>(
 /** Both forms of the call. */
 export function compound(...call: readonly unknown[]): unknown {
   const { name, fn, options } = readCall('compound', call);
-  const { version } = options;
   // What travels to a worker is the structure that the body returned: to execute it is to hand that on.
   const definition = define({
     name,
     sources: [fn],
     run: (structure: unknown) => structure,
-    options: version === undefined ? {} : { version },
+    options: compoundOptions(name, options),
   });
   return (...args: unknown[]): unknown =>
     expandCall(definition, args, () => Reflect.apply(fn, undefined, args));
@@ -147,6 +151,16 @@ export function compound(...call: readonly unknown[]): unknown {
 
 /** What a compound can be told. */
 export type CompoundOptions = Pick<TaskOptions, 'version'>;
+
+/** Its own task only hands a structure on: nothing of it can be slow, or go wrong. */
+function compoundOptions(name: string, options: TaskOptions): CompoundOptions {
+  const other = Object.keys(options).find((each) => each !== 'version');
+  if (other === undefined) return options;
+  throw new JugqError(
+    'USAGE',
+    `compound ${name}: there is no option ${other}, only version: give it to the task functions inside`,
+  );
+}
 
 /** A worker that imports the jugfile has no use for what a compound is made of. */
 function expandCall(

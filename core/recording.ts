@@ -9,6 +9,7 @@ import { toBase32 } from './base32.ts';
 import { hashTask, type Identify } from './canonical.ts';
 import { encodeArguments } from './codec.ts';
 import { JugqError, invariant } from './errors.ts';
+import { currentBody, emptyBody, lastOf, type Expansion } from './expansions.ts';
 import { argumentsOf, row, type FunctionFacts, type Graph } from './graph.ts';
 import { rearrange, topologicalOrder } from './graph-order.ts';
 import { GrowingBytes, GrowingUint32 } from './growing.ts';
@@ -40,6 +41,8 @@ export interface Snapshot {
   readonly open: readonly number[];
   /** Those tasks of functions with `keep: false` that stay all the same, because planning asked for them. */
   readonly kept: readonly number[];
+  /** Compounds that have been expanded. */
+  readonly expansions: readonly Expansion[];
   /** Whether tasks stand in the graph in another order than they were declared in. */
   readonly isMoved: boolean;
   /** Where a task of the recording stands in the graph. */
@@ -64,6 +67,7 @@ export class Recording implements Recorder, Evaluation {
   readonly #argumentBytes = new GrowingBytes();
   /** Compounds by position: what they are made of, or undefined while that is not known or not needed. */
   readonly #compounds = new Map<number, Written | undefined>();
+  readonly #expansions: Expansion[] = [];
   /** Digests of large arguments that a task takes. */
   readonly #large = new Set<string>();
   readonly #progress: Int32Array;
@@ -90,9 +94,9 @@ export class Recording implements Recorder, Evaluation {
   declare(definition: Definition, args: readonly unknown[]): Declared {
     const hash = this.#hash(definition, args);
     const known = this.#index.find(this.#hashes.numbers, toWords(hash));
-    if (known !== -1) return new DeclaredTask(this, known);
+    if (known !== -1) return this.#called(known);
     const written = this.#writeCall(definition, args);
-    return new DeclaredTask(this, this.#append(definition, hash, written));
+    return this.#called(this.#append(definition, hash, written));
   }
 
   /** That an argument is stored by itself changes no id: what counts of it is its value. */
@@ -130,23 +134,22 @@ export class Recording implements Recorder, Evaluation {
   ): { readonly declared: Declared; readonly isNew: boolean } {
     const hash = this.#hash(definition, args);
     const known = this.#index.find(this.#hashes.numbers, toWords(hash));
-    if (known !== -1) return { declared: new DeclaredTask(this, known), isNew: false };
+    if (known !== -1) return { declared: this.#called(known), isNew: false };
     const position = this.#append(definition, hash, { bytes: noBytes, dependencies: [] });
     this.#compounds.set(position, undefined);
-    return { declared: new DeclaredTask(this, position), isNew: true };
+    return { declared: this.#called(position), isNew: true };
   }
 
   /**
-   * Writes down what a compound is made of.
-   *
-   * @param seen - positions of tasks whose values its body has looked at: it depends on them as well
+   * Writes down what a compound is made of: what its body returned, and whatever else it called or looked at. So its
+   * result is there only when all of these are finished, and goes with each of them.
    */
-  fillCompound({ position }: Declared, structure: unknown, seen: Iterable<number> = []): void {
+  fillCompound({ position }: Declared, structure: unknown, body = emptyBody()): void {
     const { bytes, dependencies } = this.write([structure]);
-    this.#compounds.set(position, {
-      bytes,
-      dependencies: [...new Set([...dependencies, ...seen])],
-    });
+    const last = lastOf(body.called, (task) => this.#dependenciesAt(task));
+    const all = new Set([...dependencies, ...body.seen, ...last]);
+    this.#compounds.set(position, { bytes, dependencies: [...all] });
+    this.#expansions.push({ compound: position, inner: [...body.called] });
   }
 
   /**
@@ -215,9 +218,17 @@ export class Recording implements Recorder, Evaluation {
       argumentBytes: this.#argumentBytes.toArray(),
     };
     const open = [...this.#compounds].flatMap(([at, made]) => (made === undefined ? [at] : []));
-    if (this.#compounds.size === open.length)
-      return { graph, open, kept: this.#kept(), isMoved: false, positionOf: (at) => at };
-    return this.#withCompounds(graph, open);
+    const whole =
+      this.#compounds.size === open.length
+        ? { graph, isMoved: false, positionOf: (at: number) => at }
+        : this.#withCompounds(graph);
+    const { positionOf } = whole;
+    const expansions = this.#expansions.map(({ compound, inner }) => ({
+      compound: positionOf(compound),
+      inner: inner.map(positionOf),
+    }));
+    const kept = this.#kept().map(positionOf);
+    return { ...whole, open: open.map(positionOf), kept, expansions };
   }
 
   #kept(): number[] {
@@ -232,7 +243,7 @@ export class Recording implements Recorder, Evaluation {
   }
 
   /** A compound is made of tasks that were declared after it: it moves behind them. */
-  #withCompounds(graph: Graph, open: readonly number[]): Snapshot {
+  #withCompounds(graph: Graph): Pick<Snapshot, 'graph' | 'isMoved' | 'positionOf'> {
     const dependencies = (task: number): ArrayLike<number> =>
       this.#compounds.get(task)?.dependencies ?? row(graph.dependencies, task);
     const bytes = (task: number): Uint8Array =>
@@ -247,9 +258,20 @@ export class Recording implements Recorder, Evaluation {
     const moved = rearrange(graph, { order, dependencies, bytes });
     const place = new Uint32Array(graph.count);
     order.forEach((task, at) => (place[task] = at));
-    const positionOf = (task: number): number => place[task] ?? task;
-    const kept = this.#kept().map(positionOf);
-    return { graph: moved, open: open.map(positionOf), kept, isMoved: true, positionOf };
+    return { graph: moved, isMoved: true, positionOf: (task) => place[task] ?? task };
+  }
+
+  #dependenciesAt(task: number): Iterable<number> {
+    const [from, to] = this.#dependencyStart.numbers.subarray(task, task + 2);
+    return this.#compounds.get(task)?.dependencies ?? this.#dependencies.numbers.subarray(from, to);
+  }
+
+  /** A literal is a way to store a value, and none of the tasks that a body calls. */
+  #called(position: number): DeclaredTask {
+    const isLiteral =
+      this.#functions[this.#functionOf.numbers[position] ?? 0] === literalDefinition;
+    if (!isLiteral) currentBody.getStore()?.called.add(position);
+    return new DeclaredTask(this, position);
   }
 
   #hash(definition: Definition, args: readonly unknown[]): Uint8Array {

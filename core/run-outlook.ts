@@ -22,6 +22,19 @@ export function conclusion(run: RunProgress): Outcome | 'plan-on' | undefined {
   return waits.length > 0 ? 'failed' : 'finished';
 }
 
+/** Why the planning of a run that ends is not done, for people; undefined if its plan is whole. */
+export function whyStopped(run: RunProgress, outcome: Outcome): string | undefined {
+  const [wait] = run.plan.waits;
+  if (wait === undefined) return undefined;
+  const why =
+    outcome === 'cancelled'
+      ? 'a task that it waits for was cancelled'
+      : countIn(run, state.failed) > 0
+        ? 'a task that it waits for has failed'
+        : 'what it waits for needs a compound that is not made yet because of this wait: let its body need nothing that is made of its own result';
+  return `planning stopped at ${wait.place}: ${why}`;
+}
+
 /** Whether all tasks of a wait are finished, or were: each is looked at once, not again with every event. */
 function isMet(run: RunProgress, wait: number): boolean {
   const tasks = run.plan.waits[wait]?.tasks ?? 0;

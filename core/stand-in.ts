@@ -85,6 +85,9 @@ const refusal = new Proxy(Object.create(null) as object, {
   has() {
     return false;
   },
+  set(_target, key, _value, receiver: StandInObject) {
+    throw usedAsValue(receiver, key, 'given a property');
+  },
 });
 
 const valueSymbols: ReadonlySet<symbol> = new Set([
@@ -93,15 +96,16 @@ const valueSymbols: ReadonlySet<symbol> = new Set([
   Symbol.asyncIterator,
 ]);
 
-function usedAsValue(standIn: StandInObject, key: string | symbol): JugqError {
+function usedAsValue(standIn: StandInObject, key: string | symbol, done?: string): JugqError {
   const use =
-    key === Symbol.iterator || key === Symbol.asyncIterator
+    done ??
+    (key === Symbol.iterator || key === Symbol.asyncIterator
       ? 'iterated'
       : key === Symbol.toPrimitive || key === 'toString' || key === 'valueOf'
         ? 'used in an expression or a text'
         : key === 'toJSON'
           ? 'turned into JSON'
-          : `asked for its property ${JSON.stringify(String(key))}`;
+          : `asked for its property ${JSON.stringify(String(key))}`);
   return new JugqError(
     'TASK_USED_AS_VALUE',
     `${standIn[describe]()} was ${use}, but its value is not there while the jugfile is read: pass it to a task function, which gets the value, or take a part of it with pick() or split(), or await value() of it`,

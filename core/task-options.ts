@@ -1,6 +1,6 @@
 /** What a task function can be told, and how that is read. */
 import { inspect } from 'node:util';
-import { parseDuration } from './duration.ts';
+import { isDuration, parseDuration } from './duration.ts';
 import { JugqError } from './errors.ts';
 
 /** What a user may give. */
@@ -35,13 +35,30 @@ export interface ReadOptions {
  * @throws JugqError `USAGE`, naming the function, the option and what was expected
  */
 export function readOptions(name: string, options: TaskOptions): ReadOptions {
+  if (typeof options !== 'object') {
+    const got = inspect(options, { depth: 0 });
+    throw new JugqError('USAGE', `task ${name}: expected options as an object, got ${got}`);
+  }
+  for (const option of Object.keys(options)) {
+    if (known.has(option)) continue;
+    const all = [...known].join(', ');
+    throw new JugqError('USAGE', `task ${name}: there is no option ${option}: there are ${all}`);
+  }
   return {
     retries: wholeNumber(name, 'retries', options.retries ?? 0),
     timeoutMs: timeoutMs(name, options.timeout),
     queue: queueName(name, options.queue ?? 'default'),
     keep: yesOrNo(name, 'keep', options.keep ?? true),
-    version: options.version,
+    version: versionOf(name, options.version),
   };
+}
+
+const known: ReadonlySet<string> = new Set(['retries', 'timeout', 'queue', 'keep', 'version']);
+
+function versionOf(name: string, version: unknown): number | string | undefined {
+  if (version === undefined || typeof version === 'string') return version;
+  if (typeof version === 'number' && Number.isFinite(version)) return version;
+  throw badOption(name, 'version', 'a number or a text', version);
 }
 
 function wholeNumber(name: string, option: string, value: number): number {
@@ -56,8 +73,9 @@ function yesOrNo(name: string, option: string, value: unknown): boolean {
 
 function timeoutMs(name: string, timeout: number | string | undefined): number | undefined {
   if (timeout === undefined) return undefined;
-  if (typeof timeout === 'string') return parseDuration(timeout);
-  if (Number.isFinite(timeout) && timeout > 0) return Math.ceil(timeout);
+  if (typeof timeout === 'string' && isDuration(timeout)) return parseDuration(timeout);
+  if (typeof timeout === 'number' && Number.isFinite(timeout) && timeout > 0)
+    return Math.ceil(timeout);
   throw badOption(name, 'timeout', 'milliseconds above 0 or text such as "10m"', timeout);
 }
 

@@ -78,7 +78,19 @@ export interface Lazy<T> {
   readonly id: string;
   /** Reads the value: anew and as a copy of its own each time, so that it need not stay in memory. */
   load(): Promise<T>;
+  /**
+   * Reads a text or an array of bytes piece by piece, of which few are in memory at a time: the bytes of the text in UTF-8,
+   * or those of the array as they lie in memory. A part of a result is loaded as a whole first.
+   *
+   * Pieces are given as they come; that they were what was stored is known at the end, and else an error then.
+   *
+   * @throws JugqError `USAGE` for any other value; `VALUE_CORRUPT`, `RESULT_MISSING`
+   */
+  stream(this: Lazy<Streamed>): AsyncIterable<Uint8Array>;
 }
+
+/** What can be read piece by piece. */
+export type Streamed = string | ArrayBuffer | ArrayBufferView;
 
 /**
  * A result that the task loads when it wants it, and as often: for many or large ones, of which few are to be in memory

@@ -1,5 +1,6 @@
 /** What the evaluating thread is given, asks, is told and sends back. */
 import type { ErrorCode } from '../core/errors.ts';
+import type { Expansion } from '../core/expansions.ts';
 import type { Graph } from '../core/graph.ts';
 import type { TaskId } from '../core/identifiers.ts';
 import type { PlanWait } from '../core/plan-format.ts';
@@ -28,6 +29,8 @@ export interface Declarations {
   readonly open: readonly number[];
   /** See `Snapshot`. */
   readonly kept: readonly number[];
+  /** Compounds that have been expanded. */
+  readonly expansions: readonly Expansion[];
   /** Texts of the user's functions behind each task function, as they stand in the bundle, by its name. */
   readonly sources: ReadonlyMap<string, readonly string[]>;
 }

@@ -86,9 +86,9 @@ function requireOneParameter({ length }: { readonly length: number }): void {
   );
 }
 
-function declarations({ graph, open, kept }: Snapshot): Declarations {
+function declarations({ graph, open, kept, expansions }: Snapshot): Declarations {
   const sources = recording.functions.map((each) => [each.name, each.sources.map(String)] as const);
-  return { graph, open, kept, sources: new Map(sources) };
+  return { graph, open, kept, expansions, sources: new Map(sources) };
 }
 
 function encodeExport(name: string, value: unknown, { positionOf }: Snapshot): EncodedExport {

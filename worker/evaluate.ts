@@ -16,7 +16,7 @@ import type {
   EvaluateReply,
   EvaluateRequest,
 } from './evaluate-protocol.ts';
-import type { ReadResults } from './thread-link.ts';
+import type { ResultReader } from './thread-link.ts';
 import { threadFile } from './thread-file.ts';
 
 export type { EncodedExport } from './evaluate-protocol.ts';
@@ -30,8 +30,7 @@ export type EvaluationStep =
     });
 
 /** Where an evaluation learns what is there, and keeps what the jugfile computes itself. */
-export interface ResultStore {
-  readonly read: ReadResults;
+export interface ResultStore extends ResultReader {
   /** Workers may be where the files of the jugfile are not. */
   readonly shipsFiles: boolean;
   /** Which of these have a result. */

@@ -4,6 +4,7 @@ import { parcelTask, type Instruction, type MessagePlace } from '../core/dispatc
 import { functionOf, idOf, row } from '../core/graph.ts';
 import type { TaskId } from '../core/identifiers.ts';
 import { encodeParcel } from '../core/parcel.ts';
+import { whyStopped } from '../core/run-outlook.ts';
 import type { RunProgress } from '../core/run-progress.ts';
 import type { ActiveRuns } from './active-runs.ts';
 import { readMessages } from './queue-messages.ts';
@@ -187,9 +188,8 @@ export class Performer {
 
   #complete({ run, outcome }: Instruction & { kind: 'complete' }): void {
     const book = this.#runs.book(run.id);
-    const [wait] = run.plan.waits;
-    if (book !== undefined && wait !== undefined)
-      book.note = `planning stopped at ${wait.place}: a task that it waits for ${outcome === 'cancelled' ? 'was cancelled' : 'has failed'}`;
+    const why = whyStopped(run, outcome);
+    if (book !== undefined && why !== undefined) book.note = why;
     book?.end(outcome);
     this.#context.trace({ kind: 'run-over', run: run.id, state: outcome });
     this.#context.writeRecords();

@@ -4,9 +4,9 @@
  * It runs in the evaluating thread. While an answer is due the port keeps the thread alive; while all that is left are
  * values that do not exist yet, nothing does, so that Node itself tells (`beforeExit`) that the jugfile cannot go on.
  */
-import { AsyncLocalStorage } from 'node:async_hooks';
 import type { MessagePort } from 'node:worker_threads';
 import { decodeValue, encodeValue } from '../core/codec.ts';
+import { currentBody, emptyBody } from '../core/expansions.ts';
 import { contentId, type FileFacts } from '../core/files.ts';
 import type { TaskId } from '../core/identifiers.ts';
 import { chooseChunk, choiceOf } from '../core/chunk-choice.ts';
@@ -31,9 +31,6 @@ const quietMs = 500;
 /** As for results: what is larger must lie where workers see it. */
 const shippedBytesMax = 2 ** 30;
 
-/** Positions of the tasks whose values the compound's body has looked at that this asynchronous context belongs to. */
-const seenByBody = new AsyncLocalStorage<Set<number>>();
-
 export class PlanningSession implements Planner {
   readonly #recording: Recording;
   readonly #port: MessagePort;
@@ -41,6 +38,7 @@ export class PlanningSession implements Planner {
   readonly #onError: (error: unknown) => void;
   readonly #questions = new Map<number, (answer: EvaluateAnswer) => void>();
   readonly #cached = new Map<TaskId, Promise<Uint8Array>>();
+  readonly #took = new Map<string, Promise<number | undefined>>();
   readonly #bodies = new Set<Promise<void>>();
   readonly #files = new SourceFiles();
   readonly #shipsFiles: boolean;
@@ -79,7 +77,7 @@ export class PlanningSession implements Planner {
     const written = this.#recording.write([x]);
     this.#recording.keep(written.dependencies);
     const ids = written.dependencies.map((each) => this.#recording.idAt(each));
-    const seen = seenByBody.getStore();
+    const seen = currentBody.getStore()?.seen;
     for (const each of written.dependencies) seen?.add(each);
     for (;;) {
       const inputs = ids.length === 0 ? [] : await this.#read(ids);
@@ -90,10 +88,12 @@ export class PlanningSession implements Planner {
     }
   }
 
+  /** A compound's body waits for its own tasks: those around it may need its result. */
   async barrier(place: string): Promise<void> {
-    const { count } = this.#recording;
-    this.#recording.keep(count);
-    if (count > 0) await this.#wait(place, count);
+    const body = currentBody.getStore();
+    const tasks = body === undefined ? this.#recording.count : [...body.called];
+    this.#recording.keep(tasks);
+    if (tasks !== 0) await this.#wait(place, tasks);
   }
 
   async cached(call: CachedCall, compute: () => unknown): Promise<unknown> {
@@ -126,11 +126,9 @@ export class PlanningSession implements Planner {
   }
 
   async chunkSize(stage: StageItems): Promise<number> {
-    const { functions } = stage;
-    const chosen = await this.cached(choiceOf(stage), async () => {
-      const answer = await this.#ask((question) => ({ kind: 'took', question, functions }));
-      return chooseChunk(answer.kind === 'took' ? answer.msEach : undefined, stage);
-    });
+    const chosen = await this.cached(choiceOf(stage), async () =>
+      chooseChunk(await this.#msEach(stage), stage),
+    );
     return Number(chosen);
   }
 
@@ -145,9 +143,21 @@ export class PlanningSession implements Planner {
 
   async #expand(handle: TaskHandle, expand: () => unknown): Promise<void> {
     if (await this.#look(handle.id)) return;
-    const seen = new Set<number>();
-    const structure = await seenByBody.run(seen, expand);
-    this.#recording.fillCompound(handle.declared, structure, seen);
+    const body = emptyBody();
+    const structure = await currentBody.run(body, expand);
+    this.#recording.fillCompound(handle.declared, structure, body);
+  }
+
+  /** Asked once for stretches that are planned together: it costs a look at all heads of results. */
+  #msEach({ functions }: StageItems): Promise<number | undefined> {
+    const [stage] = functions;
+    const asked = this.#took.get(stage);
+    if (asked !== undefined) return asked;
+    const answer = this.#ask((question) => ({ kind: 'took', question, functions }))
+      .then((took) => (took.kind === 'took' ? took.msEach : undefined))
+      .finally(() => this.#took.delete(stage));
+    this.#took.set(stage, answer);
+    return answer;
   }
 
   #own(body: Promise<void>): void {

@@ -9,7 +9,7 @@ import type { BundleImport } from './importing.ts';
 import { lazyResult } from './lazy-result.ts';
 import { OwnCopies } from './own-copies.ts';
 import type { RunnableTask } from './task-protocol.ts';
-import type { ReadResults } from './thread-link.ts';
+import type { ResultReader } from './thread-link.ts';
 
 /** A task's arguments, as far as they are known without its inputs. */
 export interface OpenCall {
@@ -27,10 +27,10 @@ export type FilePaths = ReadonlyMap<FileReference, string>;
 /**
  * Reads what a task calls with what.
  *
- * @param read - for results that the task loads itself
+ * @param reader - for results that the task loads itself
  * @throws JugqError `VALUE_CORRUPT`
  */
-export function openCall(task: RunnableTask, functionName: string, read: ReadResults): OpenCall {
+export function openCall(task: RunnableTask, functionName: string, reader: ResultReader): OpenCall {
   const { references, fill } = openArguments(task.arguments);
   return {
     functions: [functionName, ...references.flatMap(functionsIn)],
@@ -42,7 +42,7 @@ export function openCall(task: RunnableTask, functionName: string, read: ReadRes
       const copies = new OwnCopies(task.inputs, functionNamed);
       const values = references.map((each) => {
         if (isFile(each)) return paths.get(each);
-        return isLazy(each) ? lazyResult(each, copies.from, read) : copies.resolve(each);
+        return isLazy(each) ? lazyResult(each, copies.from, reader) : copies.resolve(each);
       });
       return run(...(fill(values) as never[]));
     },

@@ -1,15 +1,18 @@
 /** What an evaluation may ask of the stored results, and where it keeps what the jugfile computes itself. */
 import { hash } from 'node:crypto';
 import { ulid } from 'ulid';
+import type { PiecePlace } from '../broker/blobs.ts';
 import { isWrongRevision, toJugqError } from '../broker/nats-errors.ts';
 import type { OpenProject } from '../broker/project.ts';
 import type { PublishOutcome } from '../broker/publisher.ts';
+import { blobOf } from '../broker/results.ts';
 import { noFingerprint } from '../broker/result-facts.ts';
 import { scanHeads, type ResultHead } from '../broker/result-heads.ts';
 import { decodeValue } from '../core/codec.ts';
 import { splitTaskId, type TaskId } from '../core/identifiers.ts';
 import type { BlobReference } from '../core/parcel.ts';
 import type { ResultStore } from './evaluate.ts';
+import type { ResultPiece } from './thread-link.ts';
 
 const readAtOnce = 256;
 
@@ -32,6 +35,7 @@ export function resultStore(
         const stored = await results.read(id);
         return stored?.present === true ? results.valueOf(stored) : undefined;
       }),
+    readPiece: (id, next) => readPiece(project, id, next),
     present: (ids) => eachOf(ids, async (id) => (await results.read(id))?.present === true),
     async presentIn(graph) {
       const present = new Uint8Array(graph.count);
@@ -43,10 +47,27 @@ export function resultStore(
   };
 }
 
+/** The leader has the last word: whoever asks knows that it was there. */
+async function readPiece(
+  { results, blobs }: OpenProject,
+  id: TaskId,
+  next: PiecePlace | undefined,
+): Promise<ResultPiece | undefined> {
+  if (next !== undefined) return blobs.piece(next);
+  const near = await results.read(id);
+  const stored = near?.present === true ? near : await results.readFromLeader(id);
+  if (stored?.present !== true) return undefined;
+  const digest = stored.facts?.digest;
+  if (!stored.isBlob) return { bytes: stored.data, next: undefined, digest };
+  const first = await blobs.firstPiece(blobOf(stored));
+  return first && { ...(await blobs.piece(first)), digest };
+}
+
 /** A result store for those who only want to know what a jugfile declares before it needs any value. */
 export const noResults: ResultStore = {
   shipsFiles: false,
   read: (ids) => Promise.resolve(ids.map(() => undefined)),
+  readPiece: () => Promise.resolve(undefined),
   present: (ids) => Promise.resolve(ids.map(() => false)),
   presentIn: () => Promise.resolve(() => false),
   msEach: () => Promise.resolve(undefined),

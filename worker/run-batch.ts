@@ -77,7 +77,7 @@ function runTask(batch: Batch, task: RunnableTask): Outcome | Promise<Outcome> {
   const { functionName } = batch;
   const attempt = new Attempt(task, linked());
   try {
-    const open = openCall(task, functionName, linked().read);
+    const open = openCall(task, functionName, linked());
     const bundle = openBundle(batch.file);
     if (open.files.length === 0 && open.functions.every((name) => bundle.functions.has(name))) {
       return carryOut(attempt, functionName, open, { bundle, paths: noPaths });

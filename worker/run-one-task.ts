@@ -8,15 +8,15 @@ import { localPath } from './local-files.ts';
 import { functionOf, openCall } from './prepare-call.ts';
 import { openContext } from './task-context.ts';
 import type { RunnableTask } from './task-protocol.ts';
-import { WorkerLink, type ReadResults } from './thread-link.ts';
+import { WorkerLink, type ResultReader } from './thread-link.ts';
 
 /** A task with everything that it needs. */
 export interface OneTask extends RunnableTask {
   readonly functionName: string;
   /** The bundle, on disk. */
   readonly file: string;
-  /** For a jugfile that waits for values while it is imported. */
-  readonly read: ReadResults;
+  /** For a jugfile that waits for values while it is imported, and results that the task loads itself. */
+  readonly reader: ResultReader;
 }
 
 /**
@@ -31,12 +31,12 @@ export async function runOneTask(task: OneTask): Promise<unknown> {
   const printed = printOnStderr();
   const opened = openContext(task, new WorkerLink(() => undefined));
   try {
-    const bundle = new BundleImport(task.file, task.read);
-    const { functions, files, call } = openCall(task, task.functionName, task.read);
+    const bundle = new BundleImport(task.file, task.reader.read);
+    const { functions, files, call } = openCall(task, task.functionName, task.reader);
     const found = new Map<string, Source>();
     for (const name of functions) found.set(name, await functionOf(bundle, name));
     const paths = new Map<FileReference, string>();
-    const from = { directory: dirname(task.file), read: task.read };
+    const from = { directory: dirname(task.file), read: task.reader.read };
     for (const each of files) paths.set(each, await localPath(each, from));
     const context = { taskId: task.id, context: () => opened.context };
     return await currentAttempt.run(context, () => call(found, paths));

@@ -3,16 +3,43 @@
  * wants while it is imported, how far a task has come, and the word that a task is to end.
  */
 import { MessageChannel, parentPort, type MessagePort } from 'node:worker_threads';
-import { invariant } from '../core/errors.ts';
+import type { PiecePlace } from '../broker/blobs.ts';
+import { invariant, JugqError } from '../core/errors.ts';
 import type { TaskId } from '../core/identifiers.ts';
 import type { TaskProgress } from '../core/records.ts';
 
 /** The CBOR of each result, undefined where there is none. */
 export type ReadResults = (ids: readonly TaskId[]) => Promise<(Uint8Array | undefined)[]>;
 
+/** Some bytes of the CBOR of a result, and what to ask with for those behind them; undefined: there are none. */
+export interface ResultPiece {
+  readonly bytes: Uint8Array;
+  readonly next: PiecePlace | undefined;
+  /** Of the CBOR of the whole result; only in the first piece, and only of results whose facts are known. */
+  readonly digest?: string | undefined;
+}
+
+/** The first piece of a result, or the one that `next` of another names; undefined: there is no such result. */
+export type ReadPiece = (
+  id: TaskId,
+  next: PiecePlace | undefined,
+) => Promise<ResultPiece | undefined>;
+
+/** How user code gets at results. */
+export interface ResultReader {
+  readonly read: ReadResults;
+  readonly readPiece: ReadPiece;
+}
+
 /** What a thread tells and asks. */
 export type LinkMessage =
   | { readonly kind: 'read'; readonly question: number; readonly ids: readonly TaskId[] }
+  | {
+      readonly kind: 'read-piece';
+      readonly question: number;
+      readonly id: TaskId;
+      readonly next: PiecePlace | undefined;
+    }
   /** The task wants to be told when it is to end. */
   | { readonly kind: 'watch'; readonly task: TaskId }
   | { readonly kind: 'unwatch'; readonly task: TaskId }
@@ -25,12 +52,21 @@ export type LinkReply =
       readonly question: number;
       readonly values: readonly (Uint8Array | undefined)[];
     }
+  | {
+      readonly kind: 'piece';
+      readonly question: number;
+      readonly piece: ResultPiece | undefined;
+      /** Why it cannot be read, though there is a result. */
+      readonly problem?: string;
+    }
   | { readonly kind: 'end'; readonly task: TaskId; readonly reason: string };
 
+type Answer = Exclude<LinkReply, { kind: 'end' }>;
+
 /** The end of the link where user code runs. */
-export class WorkerLink {
+export class WorkerLink implements ResultReader {
   readonly #send: (message: LinkMessage) => void;
-  readonly #questions = new Map<number, (values: (Uint8Array | undefined)[]) => void>();
+  readonly #questions = new Map<number, (answer: Answer) => void>();
   readonly #watched = new Map<TaskId, (reason: string) => void>();
   #asked = 0;
 
@@ -38,10 +74,17 @@ export class WorkerLink {
     this.#send = send;
   }
 
-  readonly read: ReadResults = (ids) => {
-    const question = ++this.#asked;
-    this.#send({ kind: 'read', question, ids });
-    return new Promise((resolve) => this.#questions.set(question, resolve));
+  readonly read: ReadResults = async (ids) => {
+    const answer = await this.#ask((question) => ({ kind: 'read', question, ids }));
+    return answer.kind === 'values' ? [...answer.values] : [];
+  };
+
+  /** @throws JugqError `VALUE_CORRUPT` */
+  readonly readPiece: ReadPiece = async (id, next) => {
+    const answer = await this.#ask((question) => ({ kind: 'read-piece', question, id, next }));
+    if (answer.kind !== 'piece') return undefined;
+    if (answer.problem !== undefined) throw new JugqError('VALUE_CORRUPT', answer.problem);
+    return answer.piece;
   };
 
   /** Calls back once if the task is to end before `unwatch`. */
@@ -59,23 +102,29 @@ export class WorkerLink {
   }
 
   take(reply: LinkReply): void {
-    if (reply.kind === 'values') {
-      this.#questions.get(reply.question)?.([...reply.values]);
-      this.#questions.delete(reply.question);
-    } else {
+    if (reply.kind === 'end') {
       this.#watched.get(reply.task)?.(reply.reason);
+    } else {
+      this.#questions.get(reply.question)?.(reply);
+      this.#questions.delete(reply.question);
     }
+  }
+
+  #ask(compose: (question: number) => LinkMessage): Promise<Answer> {
+    const question = ++this.#asked;
+    this.#send(compose(question));
+    return new Promise((resolve) => this.#questions.set(question, resolve));
   }
 }
 
 /** The end of all links of a worker. */
 export class LinkHost {
-  readonly #read: ReadResults;
+  readonly #reader: ResultReader;
   readonly #watched = new Map<TaskId, (reply: LinkReply) => void>();
   readonly #progress = new Map<TaskId, TaskProgress>();
 
-  constructor(read: ReadResults) {
-    this.#read = read;
+  constructor(reader: ResultReader) {
+    this.#reader = reader;
   }
 
   /** How far those tasks have come that say it. */
@@ -88,6 +137,9 @@ export class LinkHost {
     switch (message.kind) {
       case 'read':
         void this.#answer(message.question, message.ids).then(send);
+        break;
+      case 'read-piece':
+        void this.#answerPiece(message).then(send);
         break;
       case 'watch':
         this.#watched.set(message.task, send);
@@ -129,8 +181,22 @@ export class LinkHost {
   /** What cannot be read is not there: the thread finds a task that needs it unable to run. */
   async #answer(question: number, ids: readonly TaskId[]): Promise<LinkReply> {
     const none = ids.map(() => undefined);
-    const values = await this.#read(ids).catch(() => none);
+    const values = await this.#reader.read(ids).catch(() => none);
     return { kind: 'values', question, values };
+  }
+
+  async #answerPiece({
+    question,
+    id,
+    next,
+  }: LinkMessage & { kind: 'read-piece' }): Promise<LinkReply> {
+    try {
+      const piece = await this.#reader.readPiece(id, next);
+      return { kind: 'piece', question, piece };
+    } catch (error) {
+      const problem = error instanceof Error ? error.message : String(error);
+      return { kind: 'piece', question, piece: undefined, problem };
+    }
   }
 }
 

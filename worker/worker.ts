@@ -75,7 +75,7 @@ export class WorkerDaemon {
     const { project, threads, queues, ackWaitMs, trace } = options;
     this.#options = options;
     this.#schedule = new Schedule(threads);
-    this.#links = new LinkHost(resultStore(project, options.id).read);
+    this.#links = new LinkHost(resultStore(project, options.id));
     this.#threads = Array.from({ length: threads }, () => taskThread(this.#links));
     this.#suspects = quarantine(this.#links);
     this.#held = new HeldParcels({

@@ -13,6 +13,7 @@ export class InvalidateCommand extends JugqCommand {
       ['All results of a function, and what depends on them', '$0 invalidate =kmeans'],
       ['See what would go', '$0 invalidate --dry-run kmeans'],
       ['One task', '$0 invalidate kmeans.q3fh'],
+      ['A compound, and all that it is made of', '$0 invalidate --inner =twice'],
       ['What older code made, after planning with the new code', '$0 invalidate --stale'],
     ],
   });
@@ -20,6 +21,9 @@ export class InvalidateCommand extends JugqCommand {
   patterns = Option.Rest({ name: 'pattern' });
   stale = Option.Boolean('--stale', false, {
     description: 'only results that other code made than is planned now; no pattern: all of these',
+  });
+  inner = Option.Boolean('--inner', false, {
+    description: 'of a compound the tasks inside of it, too; without it they stay',
   });
   dryRun = Option.Boolean('--dry-run', false, {
     description: 'change nothing; tell what would go',
@@ -30,8 +34,8 @@ export class InvalidateCommand extends JugqCommand {
   override execute(): Promise<number> {
     return this.withSession(async (session) => {
       const { runInvalidate } = await import('../run-invalidate.ts');
-      const { patterns, stale, dryRun, yes, json, context } = this;
-      return runInvalidate(session, { patterns, stale, dryRun, yes, json, context });
+      const { patterns, stale, inner, dryRun, yes, json, context } = this;
+      return runInvalidate(session, { patterns, stale, inner, dryRun, yes, json, context });
     });
   }
 }

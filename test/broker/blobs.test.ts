@@ -25,6 +25,32 @@ for (const { path, version } of servers) {
     t.true(whole.equals((await store.getBlob('a')) ?? new Uint8Array()));
   });
 
+  test(
+    name('read piece by piece: all of them in order, of what was there at the start'),
+    async (t) => {
+      await using server = await startServer({ binary: path });
+      await using project = await openTestProject(server);
+      const { blobs } = project;
+      t.is(await blobs.firstPiece('a'), undefined);
+      const one = new Uint8Array(randomBytes(300_000));
+      const other = new Uint8Array(randomBytes(400_000));
+      await blobs.put('b', [other]);
+      await blobs.put('a', [one]);
+      const read: Uint8Array[] = [];
+      for (let place = await blobs.firstPiece('a'); place !== undefined;) {
+        const piece = await blobs.piece(place);
+        read.push(piece.bytes);
+        place = piece.next;
+      }
+      t.is(read.length, 3);
+      t.true(Buffer.concat(read).equals(one));
+      const gone = await blobs.firstPiece('b');
+      await blobs.delete('b');
+      if (gone === undefined) throw new Error('b is not there');
+      await t.throwsAsync(blobs.piece(gone), { message: /its chunks are missing/ });
+    },
+  );
+
   test(name('empty: read as empty'), async (t) => {
     await using server = await startServer({ binary: path });
     await using project = await openTestProject(server);

@@ -1,4 +1,5 @@
 /** Arguments with a say of their own (files, lazy and late results, large values) and external programs, as a user sees them. */
+import { createHash } from 'node:crypto';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
@@ -114,6 +115,16 @@ test.serial(
     t.is(before.length, 10);
   },
 );
+
+test.serial('lazy: a result larger than a message is read in pieces, by exec, too', async (t) => {
+  await using user = await projectOn(server, 'lazy');
+  t.is((await user.run('run', 'jugfile.ts', '-j', '2')).status, 0);
+  const hash = createHash('sha256').update(Buffer.alloc(5_000_000, 'abcdefg')).digest('hex');
+  const whole = { hash, longest: 128 * 1024 };
+  t.deepEqual(await exported(user, 'streamed'), whole);
+  const { stdout } = await user.run('exec', 'jugfile.ts', 'streamed', '--json');
+  t.deepEqual(JSON.parse(stdout), whole);
+});
 
 test.serial('after: the task waits for all; invalidating one of them reaches it', async (t) => {
   await using user = await projectOn(server, 'lazy');

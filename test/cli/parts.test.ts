@@ -256,7 +256,7 @@ test.serial(
 );
 
 test.serial(
-  "chunk: 'auto': by what items took before; the same items again are shared out as before",
+  "chunk: 'auto': by what items took before; a list that grows keeps its chunks but the last",
   async (t) => {
     await using user = await jugfile(`import { map } from 'jugq';
     function inc(x: number): number { return x + 1; }
@@ -266,8 +266,14 @@ test.serial(
     }`);
     t.like(await run(user, '--', '8'), { tasks: 2, executed: 2 }, 'nothing is known yet');
     t.like(await run(user, '--', '8'), { tasks: 2, executed: 0 }, 'chosen once');
-    t.like(await run(user, '--', '640'), { tasks: 32, executed: 32 });
+    // 8 of 4 in the first stretch, then 2, 4, 7, 13 and 7 of up to 20.
+    t.like(await run(user, '--', '640'), { tasks: 41, executed: 39 });
+    t.like(await run(user, '--', '645'), { tasks: 41, executed: 1 }, 'the last chunk');
+    t.like(await run(user, '--', '661'), { tasks: 42, executed: 2 });
     const list = (await exported(user, 'list')) as number[];
-    t.deepEqual([list.length, list[0], list[639]], [640, 1, 640]);
+    t.deepEqual(
+      list,
+      Array.from({ length: 661 }, (_, x) => x + 1),
+    );
   },
 );

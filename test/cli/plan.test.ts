@@ -286,5 +286,5 @@ test.serial('a jugfile without tasks: said so', async (t) => {
   await user.write('jugfile.ts', 'export const answer = 42;\n');
   const { status, stderr } = await user.run('run', 'jugfile.ts');
   t.is(status, 0);
-  t.regex(stderr, /^nothing to run: the jugfile declares no tasks\n/);
+  t.regex(stderr, /^nothing to run: no tasks are declared\n/);
 });

@@ -1,4 +1,5 @@
 /** Jugfiles that wait while they are planned, as a user sees them. */
+import { hostname } from 'node:os';
 import test from 'ava';
 import { executions, projectOn } from '../kit/jugfiles.ts';
 import { startServer, type TestServer } from '../kit/servers.ts';
@@ -205,6 +206,7 @@ test.serial(
       runs[0]?.note ?? '',
       /declares other tasks than at first: one\.[a-z2-7]{32} \(number 1\)/,
     );
+    t.true(runs[0]?.note?.includes(`planning went on at ${hostname()}`));
   },
 );
 

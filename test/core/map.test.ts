@@ -227,6 +227,8 @@ test('chunks below one or broken, what is no list, no function: errors that name
     [/^reduce\(\): .* got NaN: /, () => reduce(add, [1], { chunk: NaN })],
     [/^mapReduce\(\): .* got -1: /, () => mapReduce(add, square, [1], { mapChunk: -1 })],
     [/^mapReduce\(\): .* got 0: /, () => mapReduce(add, square, [1], { reduceChunk: 0 })],
+    [/^reduce\(\): .* from 2, got 1: /, () => reduce(add, [1, 2, 3], { chunk: 1 })],
+    [/^mapReduce\(\): .* from 2, got 1: /, () => mapReduce(add, square, [1], { reduceChunk: 1 })],
     [/^map\(\): expected items, got 3: .*give an array/, () => map(square, 3 as never)],
     [/^map\(\): expected items, got a task: .*await value/, () => map(square, double(1) as never)],
     [/^reduce\(\): expected a function, got 3: /, () => reduce(3 as never, [])],

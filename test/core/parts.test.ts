@@ -200,6 +200,7 @@ const uses: Readonly<Record<string, (x: never) => unknown>> = {
   'used in an expression or a text': (x: number) => x + 1,
   'turned into JSON': (x) => JSON.stringify({ x }),
   'asked for its property "mean"': (x: { mean: unknown }) => x.mean,
+  'given a property': (x: { mean: unknown }) => (x.mean = 1),
 };
 
 const standIns: Readonly<Record<string, () => unknown>> = {

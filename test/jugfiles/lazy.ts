@@ -1,4 +1,5 @@
 /** Results that a task loads itself, waits for without reading them, or takes twice. */
+import { createHash } from 'node:crypto';
 import { appendFileSync } from 'node:fs';
 import { after, derive, lazy, map, pick, task, type Lazy } from 'jugq';
 
@@ -20,6 +21,18 @@ const both = task(async function both(xs: number[], handle: Lazy<number[]>): Pro
   own.push(0);
   return [xs, own, await handle.load()];
 });
+const blob = task(function blob(bytes: number): Buffer {
+  return Buffer.alloc(bytes, 'abcdefg');
+});
+const digest = task(async function digest(handle: Lazy<Uint8Array>): Promise<unknown> {
+  const hash = createHash('sha256');
+  let longest = 0;
+  for await (const piece of handle.stream()) {
+    hash.update(piece);
+    longest = Math.max(longest, piece.length);
+  }
+  return { hash: hash.digest('hex'), longest };
+});
 const order = task(function order(x: string): string {
   appendFileSync('ran.log', 'order\n');
   return x;
@@ -34,4 +47,5 @@ export const picked = part(lazy(pick(large(20), 1)));
 export const derived = part(lazy(derive(pick(large(20), 1), inc)));
 export const mapped = part(lazy(map(inc, [1, 2, 3]).at(-1) ?? pick(large(0), 0)));
 export const twice = both(large(3), lazy(large(3)));
+export const streamed = digest(lazy(blob(5_000_000)));
 export const ordered = order(after('done', ten));

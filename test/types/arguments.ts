@@ -1,4 +1,6 @@
 /** What a jugfile may and may not write of files, lazy results and programs, as the compiler sees it. */
+import { createWriteStream } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
 import {
   file,
   files,
@@ -52,6 +54,18 @@ sum([
 ]);
 const handle: StandIn<Lazy<number>> = lazy(square(2));
 sum([handle]);
+// What a handle of a text or of bytes can be read in.
+export async function readInPieces(
+  text: Lazy<string>,
+  bytes: Lazy<Buffer | Float64Array>,
+  numbers: Lazy<number[]>,
+): Promise<void> {
+  const pieces: AsyncIterable<Uint8Array> = text.stream();
+  for await (const _piece of bytes.stream()) same<Equal<typeof _piece, Uint8Array>>();
+  await pipeline(pieces, createWriteStream('text'));
+  // @ts-expect-error nothing else has a content in bytes
+  numbers.stream();
+}
 
 // A program, for its streams and the files that it is to leave.
 const sorted = shell('sort', ['-n', square(2), 3, file('a.txt'), read('b')], {
