@@ -9,6 +9,7 @@ import { Publisher } from './publisher.ts';
 import { Queue } from './queue.ts';
 import { Results } from './results.ts';
 import { ensureTopology, keepTopology, namesOf, type Names } from './topology.ts';
+import { Unreadable } from './unreadable.ts';
 
 export interface OpenProject {
   readonly names: Names;
@@ -24,6 +25,14 @@ export interface OpenProject {
   readonly blobs: Blobs;
   readonly plans: Blobs;
   readonly code: Blobs;
+  readonly unreadable: Unreadable;
+}
+
+export interface ProjectOptions {
+  readonly project: Project;
+  readonly replicas: number;
+  /** Told of each record that cannot be read here; default: nobody is. */
+  readonly onUnreadable?: (message: string) => void;
 }
 
 /**
@@ -33,7 +42,7 @@ export interface OpenProject {
  */
 export async function openProject(
   connection: NatsConnection,
-  options: { readonly project: Project; readonly replicas: number },
+  options: ProjectOptions,
 ): Promise<OpenProject> {
   const names = namesOf(options.project);
   requireRoomForMessages(connection);
@@ -57,6 +66,7 @@ export async function openProject(
     blobs,
     plans: new Blobs(names.plans, parts),
     code: new Blobs(names.code, parts),
+    unreadable: new Unreadable(options.onUnreadable ?? ((): void => undefined)),
   };
 }
 

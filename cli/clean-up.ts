@@ -17,7 +17,7 @@ import { blobReferences } from './blob-references.ts';
 import { keptPlans } from './kept-runs.ts';
 import type { CleanUp, ObjectsUse } from './library-types.ts';
 import type { LoadedJugfile } from './load-jugfile.ts';
-import { allRuns, isActive } from './runs.ts';
+import { everyRun, isActive } from './runs.ts';
 
 export interface CleanUpWish {
   /** Runs to be kept beside those that are kept anyway. */
@@ -36,10 +36,11 @@ const atOnce = 256;
 /**
  * Cleans a project up.
  *
- * @throws JugqError `UNKNOWN_RUN` if the plan of a run that is to be kept is gone
+ * @throws JugqError `UNKNOWN_RUN` if the plan of a run that is to be kept is gone; `FORMAT_UNKNOWN` if a newer version
+ *   planned one
  */
 export async function cleanUp(project: OpenProject, wish: CleanUpWish): Promise<CleanUp> {
-  const records = await allRuns(project);
+  const records = await everyRun(project);
   const planning = records.find(isPlanning);
   if (planning !== undefined) return { ...empty, spared: beingPlanned(planning) };
   const whole = wish.jugfiles.filter((each) => each.waits.length === 0);
@@ -236,7 +237,7 @@ class Sweep {
   }
 
   async #isPlanned(): Promise<boolean> {
-    return (await allRuns(this.#project)).some(isPlanning);
+    return (await everyRun(this.#project)).some(isPlanning);
   }
 }
 

@@ -48,6 +48,7 @@ const grave: ReadonlySet<TraceEvent['kind']> = new Set([
   'task-failed',
   'result-refused',
   'struck',
+  'record-unreadable',
   'run-unreadable',
   'dispatcher-failed',
   'stray-error',
@@ -68,6 +69,7 @@ function describe(event: TraceEvent): string | undefined {
         : undefined;
     case 'struck':
       return `${event.task} may have killed its worker: run by itself${event.strikes === 0 ? '' : ` (its process died ${event.strikes.toString()} times)`}`;
+    case 'record-unreadable':
     case 'run-unreadable':
     case 'dispatcher-failed':
       return `dispatcher: ${event.reason}`;

@@ -17,7 +17,7 @@ import { splitTaskId, type TaskId } from '../core/identifiers.ts';
 import { matchesTask, matchingTasks, type Pattern } from '../core/patterns.ts';
 import { isOver, type RunRecord } from '../core/records.ts';
 import type { Invalidated, InvalidatedFunction } from './library-types.ts';
-import { allRuns, updateRun } from './runs.ts';
+import { allRuns, everyRun, updateRun } from './runs.ts';
 import { findStale } from './stale-results.ts';
 import { readPlan } from './stored-plans.ts';
 
@@ -130,7 +130,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 /** A task stands behind its dependencies, because each plan that has it has them, too, and before it. */
 async function addFromPlans(project: OpenProject, doomed: Doomed): Promise<void> {
   const { tasks, seen } = doomed;
-  for (const record of await allRuns(project)) {
+  for (const record of await everyRun(project)) {
     if (record.plan === undefined || seen.has(record.plan)) continue;
     const digest = await project.plans.digest(record.plan);
     const same = digest === undefined ? [] : seen.get(digest);

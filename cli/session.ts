@@ -58,7 +58,7 @@ export async function openSession(
     settings.connection.servers.length > 0
       ? await connectNamed({ ...settings.connection, name }, onNotice)
       : await connectPrivate(name, options, onNotice);
-  const project = await openProject(nats, settings);
+  const project = await openProject(nats, { ...settings, onUnreadable: options.say });
   const session: Session = {
     settings,
     cwd: options.cwd,

@@ -5,7 +5,8 @@
 import { JugqError } from './errors.ts';
 import type { FunctionFacts, Graph } from './graph.ts';
 import { wordsPerHash } from './hash-index.ts';
-import { requireFormat } from './wire.ts';
+import type { RunId } from './identifiers.ts';
+import { isUnreadable, requireFormat } from './wire.ts';
 
 export const planFormat = 1;
 
@@ -117,6 +118,23 @@ export function decodePlan(bytes: Uint8Array): Plan {
   };
   const { code, open, kept = [], waits } = head;
   return { graph, code, spilled: new Map(head.spilled), open, kept, waits };
+}
+
+/**
+ * As `decodePlan`, with errors that name the run.
+ *
+ * @throws JugqError `FORMAT_UNKNOWN`, `VALUE_CORRUPT`
+ */
+export function decodePlanOf(run: RunId, bytes: Uint8Array): Plan {
+  try {
+    return decodePlan(bytes);
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+    const { code, message } = error;
+    throw new JugqError(code, `the plan of run ${run} cannot be used: ${message}`, {
+      cause: error,
+    });
+  }
 }
 
 /** The numbers of a section, as many as there must be. */

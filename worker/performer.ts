@@ -1,5 +1,5 @@
 /** Does what the dispatcher has decided, and tells it what came of it. */
-import { readFailure } from '../broker/failures.ts';
+import { knownFailure } from '../broker/failures.ts';
 import { parcelTask, type Instruction, type MessagePlace } from '../core/dispatch.ts';
 import { functionOf, idOf } from '../core/graph.ts';
 import type { TaskId } from '../core/identifiers.ts';
@@ -164,7 +164,7 @@ export class Performer {
       ]);
       if (result !== undefined) this.#context.tell(resultEvent(result));
       if (failure !== undefined) this.#failures.see(failure);
-      const kind = failure && readFailure(failure)?.kind;
+      const kind = failure && knownFailure(this.#context.project, failure)?.kind;
       const failed = kind === 'retry' || kind === 'final';
       if (result?.present !== true && !failed) absent.push(id);
     };
