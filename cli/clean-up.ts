@@ -17,6 +17,7 @@ import { blobReferences } from './blob-references.ts';
 import { keptPlans } from './kept-runs.ts';
 import type { CleanUp, ObjectsUse } from './library-types.ts';
 import type { LoadedJugfile } from './load-jugfile.ts';
+import { queuedBlobs } from './queued-blobs.ts';
 import { everyRun, isActive } from './runs.ts';
 
 export interface CleanUpWish {
@@ -63,6 +64,7 @@ export async function cleanUp(project: OpenProject, wish: CleanUpWish): Promise<
   if (wish.target === undefined) {
     const needed = new Set([...references.values()].map((each) => each.blob));
     for (const { plan } of plans) for (const { blob } of plan.spilled.values()) needed.add(blob);
+    for (const blob of await queuedBlobs(project)) needed.add(blob);
     await sweep.removeObjects(
       'blobs',
       ({ name, storedAt }) => !needed.has(name) && isOld(storedAt),

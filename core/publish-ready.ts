@@ -72,7 +72,7 @@ export function noteDuration(state: DispatchState, functionName: string, ms: num
 const firstCalls = 16;
 const firstShare = 4;
 
-/** One task of a `publish` instruction as it travels in a parcel, by what is known of it now. */
+/** One task of a `publish` instruction as it travels in a parcel with all its inputs, by what is known of it now. */
 export function parcelTask(run: RunProgress, task: number): PackedTask {
   const { graph, spilled } = run.plan;
   const inputs: InputReference[] = [];
