@@ -16,8 +16,14 @@ export interface FailureStore {
  *
  * A delete marker says that nothing stands against the task. A record that cannot be read here says no more: the task is
  * run again, and what comes of that replaces the record.
+ *
+ * @param now - epoch ms
  */
-export function knownFailure(project: FailureStore, entry: Entry): KnownFailure | undefined {
+export function knownFailure(
+  project: FailureStore,
+  entry: Entry,
+  now = Date.now(),
+): KnownFailure | undefined {
   if (!isTaskId(entry.key)) return undefined;
   const { revision } = entry;
   const record = readFailure(project, entry);
@@ -26,8 +32,7 @@ export function knownFailure(project: FailureStore, entry: Entry): KnownFailure 
     revision,
     kind: record.kind,
     attempt: record.attempt,
-    // By the clock of whoever wrote it, which may be hours ahead of ours.
-    dueAt: Math.min(record.dueAt ?? 0, Date.now() + retryMsMax),
+    dueAt: record.kind === 'retry' ? now + pauseLeft(record, now - entry.writtenAt) : 0,
     expects: record.expects,
   };
 }
@@ -41,4 +46,14 @@ export function readFailure(
   return unreadable.attempt({ bucket: failures.name, key }, () =>
     decodeRecord<FailureRecord>(value, `the failure record of ${key}`, failureShape),
   );
+}
+
+/**
+ * Milliseconds until a retry is due. Only the pause that its worker chose counts, by that worker's own clock, which may
+ * be hours off; how much of it is over is told by the server's clock and ours.
+ */
+function pauseLeft({ dueAt = 0, at }: FailureRecord, age: number): number {
+  const pause = dueAt - Date.parse(at);
+  if (!(pause > 0)) return 0;
+  return Math.max(0, Math.min(pause, retryMsMax) - Math.max(0, age));
 }

@@ -4,6 +4,7 @@ import { JugqError } from '../core/errors.ts';
 import type { Project } from '../core/identifiers.ts';
 import { Blobs } from './blobs.ts';
 import { Bucket } from './bucket.ts';
+import { watchStore } from './lost-store.ts';
 import { toJugqError } from './nats-errors.ts';
 import { Publisher } from './publisher.ts';
 import { Queue } from './queue.ts';
@@ -33,6 +34,8 @@ export interface ProjectOptions {
   readonly replicas: number;
   /** Told of each record that cannot be read here; default: nobody is. */
   readonly onUnreadable?: (message: string) => void;
+  /** Called when the server has come back with another store; absent: nobody looks. */
+  readonly onLost?: () => void;
 }
 
 /**
@@ -51,6 +54,7 @@ export async function openProject(
   });
   await ensureTopology(manager, names, options.replicas);
   keepTopology(connection, manager, names, options.replicas);
+  if (options.onLost !== undefined) watchStore(connection, manager, names, options.onLost);
   const publisher = new Publisher(connection);
   const parts = { connection, manager, publisher };
   const blobs = new Blobs(names.blobs, parts);

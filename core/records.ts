@@ -113,7 +113,7 @@ export interface FailureRecord {
   readonly vanished?: number;
   /** Revision of the task's key that the attempt was for; a later entry of it makes the record void. */
   readonly expects: number;
-  /** Epoch ms; only of a `retry`. */
+  /** Epoch ms by the clock of its worker, as `at`; only of a `retry`. */
   readonly dueAt?: number;
   readonly error: TaskError;
   /** The last of what the task printed. */

@@ -64,10 +64,13 @@ export async function strike(
   }
 }
 
-/** Whether a record says how this attempt, or a later one, ended; one of before the last marker says nothing. */
+/**
+ * Whether a record says that this attempt has ended, or a later one begun; one of before the last marker says nothing.
+ */
 function isConcluded(known: FailureRecord, task: ParcelTask): boolean {
-  if (known.kind === 'strike' || known.expects < task.expects) return false;
-  return known.kind === 'final' || known.attempt >= task.attempt;
+  if (known.expects < task.expects) return false;
+  if (known.attempt > task.attempt || known.kind === 'final') return true;
+  return known.kind === 'retry' && known.attempt === task.attempt;
 }
 
 /** What speaks against a task, if it is enough. */
