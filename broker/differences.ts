@@ -7,6 +7,7 @@
 import { splitTaskId, type TaskId } from '../core/identifiers.ts';
 import {
   decodeRecord,
+  differenceShape,
   encodeRecord,
   recordFormat,
   type DifferenceRecord,
@@ -14,6 +15,7 @@ import {
 } from '../core/records.ts';
 import type { Bucket } from './bucket.ts';
 import type { Results } from './results.ts';
+import type { Unreadable } from './unreadable.ts';
 
 const keyEnd = '.difference';
 
@@ -40,12 +42,16 @@ export async function recordDifference(
 export async function readDifferences(project: {
   readonly failures: Bucket;
   readonly results: Results;
+  readonly unreadable: Unreadable;
 }): Promise<DifferenceRecord[]> {
   const entries = await project.failures.list(`*.*${keyEnd}`);
   const records = await Promise.all(
     entries.map(async ({ key, value }) => {
       if (value === undefined) return [];
-      const record = decodeRecord<DifferenceRecord>(value, `the record ${key}`);
+      const record = project.unreadable.attempt({ bucket: project.failures.name, key }, () =>
+        decodeRecord<DifferenceRecord>(value, `the record ${key}`, differenceShape),
+      );
+      if (record === undefined) return [];
       const result = await project.results.read(record.task);
       const stands = result?.present === true && result.facts?.digest === record.stored.digest;
       return stands ? [record] : [];

@@ -1,38 +1,60 @@
 /** Failure records as the dispatcher needs them. */
-import { isJugqError } from '../core/errors.ts';
 import { isTaskId } from '../core/identifiers.ts';
-import { decodeRecord, retryMsMax, type FailureRecord } from '../core/records.ts';
+import { decodeRecord, failureShape, retryMsMax, type FailureRecord } from '../core/records.ts';
 import type { KnownFailure } from '../core/run-progress.ts';
-import type { Entry } from './bucket.ts';
+import type { Bucket, Entry } from './bucket.ts';
+import type { Unreadable } from './unreadable.ts';
 
-/**
- * As `knownFailure`, of an entry that may be something else: undefined for a key that is no task's, and for a record of
- * another version or hand, which can say nothing about its task here.
- */
-export function readFailure(entry: Entry): KnownFailure | undefined {
-  if (!isTaskId(entry.key)) return undefined;
-  try {
-    return knownFailure(entry);
-  } catch (error) {
-    if (isJugqError(error, 'FORMAT_UNKNOWN') || isJugqError(error, 'VALUE_CORRUPT'))
-      return undefined;
-    throw error;
-  }
+/** Where failures are kept, and who is told of what cannot be read of it. */
+export interface FailureStore {
+  readonly failures: Bucket;
+  readonly unreadable: Unreadable;
 }
 
-/** What an entry of the failures bucket says; a delete marker says that nothing stands against the task. */
-export function knownFailure(entry: Entry): KnownFailure {
-  if (entry.value === undefined) {
-    return { revision: entry.revision, kind: 'none', attempt: 0, dueAt: 0, expects: 0 };
-  }
-  const record = decodeRecord<FailureRecord>(entry.value, `the failure record of ${entry.key}`);
+/**
+ * What an entry of the failures' bucket says of its task; undefined for a key that is no task's.
+ *
+ * A delete marker says that nothing stands against the task. A record that cannot be read here says no more: the task is
+ * run again, and what comes of that replaces the record.
+ *
+ * @param now - epoch ms
+ */
+export function knownFailure(
+  project: FailureStore,
+  entry: Entry,
+  now = Date.now(),
+): KnownFailure | undefined {
+  if (!isTaskId(entry.key)) return undefined;
+  const { revision } = entry;
+  const record = readFailure(project, entry);
+  if (record === undefined) return { revision, kind: 'none', attempt: 0, dueAt: 0, expects: 0 };
   return {
-    revision: entry.revision,
+    revision,
     kind: record.kind,
     attempt: record.attempt,
-    // By the clock of whoever wrote it, which may be hours ahead of ours.
-    dueAt: Math.min(record.dueAt ?? 0, Date.now() + retryMsMax),
+    dueAt: record.kind === 'retry' ? now + pauseLeft(record, now - entry.writtenAt) : 0,
     expects: record.expects,
     ms: record.ms,
   };
+}
+
+/** The record in an entry of the failures' bucket; undefined for a delete marker, and for what cannot be read here. */
+export function readFailure(
+  { failures, unreadable }: FailureStore,
+  { key, value }: Entry,
+): FailureRecord | undefined {
+  if (value === undefined) return undefined;
+  return unreadable.attempt({ bucket: failures.name, key }, () =>
+    decodeRecord<FailureRecord>(value, `the failure record of ${key}`, failureShape),
+  );
+}
+
+/**
+ * Milliseconds until a retry is due. Only the pause that its worker chose counts, by that worker's own clock, which may
+ * be hours off; how much of it is over is told by the server's clock and ours.
+ */
+function pauseLeft({ dueAt = 0, at }: FailureRecord, age: number): number {
+  const pause = dueAt - Date.parse(at);
+  if (!(pause > 0)) return 0;
+  return Math.max(0, Math.min(pause, retryMsMax) - Math.max(0, age));
 }

@@ -67,6 +67,8 @@ export class Lease {
   #turning = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
+  /** Until then, on the monotonic clock, the lease is left to others. */
+  #backAt = -Infinity;
 
   constructor(options: LeaseOptions) {
     this.#options = options;
@@ -127,6 +129,16 @@ export class Lease {
     this.#epoch = 0;
   }
 
+  /** Gives the lease up for others to take, and competes for it again only when one length of it has passed. */
+  standBack(): void {
+    this.#backAt = performance.now() + this.#options.leaseMs;
+    this.#turning = this.#turning.then(async () => {
+      if (this.#epoch === 0) return;
+      await this.#free();
+      this.#options.onLost();
+    });
+  }
+
   async #free(): Promise<void> {
     if (this.#epoch === 0) return;
     this.#epoch = 0;
@@ -184,10 +196,11 @@ export class Lease {
     return Math.min(retryMsMax, leaseMs * retryShare) * (0.5 + Math.random());
   }
 
-  /** Time until a candidate may take the lease: none if it is free. */
+  /** Time until this candidate may take the lease: none if it is free. */
   #runsOutInMs(): number {
-    if (!this.#seen.held) return 0;
-    return this.#seen.at + this.#options.leaseMs - performance.now();
+    const now = performance.now();
+    if (!this.#seen.held) return this.#backAt - now;
+    return Math.max(this.#backAt, this.#seen.at + this.#options.leaseMs) - now;
   }
 
   async #acquire(): Promise<void> {

@@ -4,11 +4,13 @@ import { JugqError } from '../core/errors.ts';
 import type { Project } from '../core/identifiers.ts';
 import { Blobs } from './blobs.ts';
 import { Bucket } from './bucket.ts';
+import { watchStore } from './lost-store.ts';
 import { toJugqError } from './nats-errors.ts';
 import { Publisher } from './publisher.ts';
 import { Queue } from './queue.ts';
 import { Results } from './results.ts';
 import { ensureTopology, keepTopology, namesOf, type Names } from './topology.ts';
+import { Unreadable } from './unreadable.ts';
 
 export interface OpenProject {
   readonly names: Names;
@@ -24,6 +26,16 @@ export interface OpenProject {
   readonly blobs: Blobs;
   readonly plans: Blobs;
   readonly code: Blobs;
+  readonly unreadable: Unreadable;
+}
+
+export interface ProjectOptions {
+  readonly project: Project;
+  readonly replicas: number;
+  /** Told of each record that cannot be read here; default: nobody is. */
+  readonly onUnreadable?: (message: string) => void;
+  /** Called when the server has come back with another store; absent: nobody looks. */
+  readonly onLost?: () => void;
 }
 
 /**
@@ -33,7 +45,7 @@ export interface OpenProject {
  */
 export async function openProject(
   connection: NatsConnection,
-  options: { readonly project: Project; readonly replicas: number },
+  options: ProjectOptions,
 ): Promise<OpenProject> {
   const names = namesOf(options.project);
   requireRoomForMessages(connection);
@@ -42,6 +54,7 @@ export async function openProject(
   });
   await ensureTopology(manager, names, options.replicas);
   keepTopology(connection, manager, names, options.replicas);
+  if (options.onLost !== undefined) watchStore(connection, manager, names, options.onLost);
   const publisher = new Publisher(connection);
   const parts = { connection, manager, publisher };
   const blobs = new Blobs(names.blobs, parts);
@@ -57,6 +70,7 @@ export async function openProject(
     blobs,
     plans: new Blobs(names.plans, parts),
     code: new Blobs(names.code, parts),
+    unreadable: new Unreadable(options.onUnreadable ?? ((): void => undefined)),
   };
 }
 

@@ -1,5 +1,5 @@
 /** The work queue, as the dispatcher uses it: publish, look at what is there, take a message back. */
-import { NatsError, type JetStreamManager, type NatsConnection } from 'nats';
+import { NatsError, type JetStreamManager, type Msg, type NatsConnection } from 'nats';
 import { isJugqError } from '../core/errors.ts';
 import type { TaskId } from '../core/identifiers.ts';
 import { decodeParcel, type Parcel } from '../core/parcel.ts';
@@ -71,42 +71,42 @@ export class Queue {
 
   /** The parcel of a queued message; undefined if it is not there any more. */
   async read(message: QueuedMessage): Promise<{ parcel: Parcel; sequence: number } | undefined> {
-    const subject = taskSubject(this.#names, message.queue, message.head);
-    const found = await patiently(
-      this.#connection,
-      `reading the queued ${message.head}`,
-      async () => {
-        const answer = await this.#connection.request(
-          `$JS.API.DIRECT.GET.${this.#names.tasks}.${subject}`,
-          '',
-          { timeout: getTimeoutMs },
-        );
-        const code = answer.headers?.code ?? 0;
-        // Neither the message nor that it is not there: asked for again.
-        if (code >= unanswered) throw new NatsError('no answer', clientCode.NoResponders);
-        return code === missing ? undefined : answer;
-      },
-    );
-    if (found === undefined) return undefined;
-    return {
-      parcel: decodeParcel(found.data),
-      sequence: Number(found.headers?.get('Nats-Sequence')),
-    };
+    const found = await this.#find(message);
+    return found && { parcel: decodeParcel(found.data), sequence: sequenceOf(found) };
   }
 
-  /** Removes a message; whoever holds it may still finish its tasks. */
+  async #find(message: QueuedMessage): Promise<Msg | undefined> {
+    const subject = taskSubject(this.#names, message.queue, message.head);
+    return patiently(this.#connection, `reading the queued ${message.head}`, async () => {
+      const answer = await this.#connection.request(
+        `$JS.API.DIRECT.GET.${this.#names.tasks}.${subject}`,
+        '',
+        { timeout: getTimeoutMs },
+      );
+      const code = answer.headers?.code ?? 0;
+      // Neither the message nor that it is not there: asked for again.
+      if (code >= unanswered) throw new NatsError('no answer', clientCode.NoResponders);
+      return code === missing ? undefined : answer;
+    });
+  }
+
+  /** Removes a message, whatever it holds; a worker that has it may still finish its tasks. */
   async withdraw(message: QueuedMessage): Promise<void> {
-    const found = await this.read(message);
+    const found = await this.#find(message);
     if (found === undefined) return;
     const { tasks } = this.#names;
     try {
       await patiently(this.#connection, `taking ${message.head} out of the queue`, () =>
-        this.#manager.streams.deleteMessage(tasks, found.sequence, false),
+        this.#manager.streams.deleteMessage(tasks, sequenceOf(found), false),
       );
     } catch (error) {
       if (!isJugqError(error) || !isNotFound(error.cause)) throw error;
     }
   }
+}
+
+function sequenceOf(found: Msg): number {
+  return Number(found.headers?.get('Nats-Sequence'));
 }
 
 /** What is neither stored nor taken is tried again after a pause, whatever the server's reason. */

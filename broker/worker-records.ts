@@ -1,5 +1,6 @@
 /** The workers of a project, as their records show them, and which of them have fallen silent. */
-import { decodeRecord, type WorkerRecord } from '../core/records.ts';
+import { decodeRecord, workerShape, type WorkerRecord } from '../core/records.ts';
+import type { Entry } from './bucket.ts';
 import type { OpenProject } from './project.ts';
 import { toJugqError } from './nats-errors.ts';
 import { bucketStream, presenceSilentMs } from './topology.ts';
@@ -14,11 +15,22 @@ export async function readWorkers(project: OpenProject): Promise<SeenWorker[]> {
   const entries = await project.workers.list();
   if (entries.length === 0) return [];
   const now = await serverTime(project);
-  return entries.flatMap(({ value, writtenAt }) => {
-    if (value === undefined) return [];
-    const record = decodeRecord<WorkerRecord>(value, 'a worker record');
-    return [{ ...record, silent: now - writtenAt > presenceSilentMs }];
+  return entries.flatMap((entry) => {
+    const record = readWorker(project, entry);
+    if (record === undefined) return [];
+    return [{ ...record, silent: now - entry.writtenAt > presenceSilentMs }];
   });
+}
+
+/** The record in an entry of the workers' bucket; undefined for a delete marker, and for what cannot be read here. */
+export function readWorker(
+  { workers, unreadable }: Pick<OpenProject, 'workers' | 'unreadable'>,
+  { key, value }: Entry,
+): WorkerRecord | undefined {
+  if (value === undefined) return undefined;
+  return unreadable.attempt({ bucket: workers.name, key }, () =>
+    decodeRecord<WorkerRecord>(value, `the record of worker ${key}`, workerShape),
+  );
 }
 
 /** The server's clock, epoch ms. */

@@ -13,7 +13,10 @@ export async function blobReferences(
 ): Promise<Map<TaskId, BlobReference>> {
   const found = new Map<TaskId, BlobReference>();
   const read = async (id: TaskId): Promise<void> => {
-    const stored = await project.results.read(id);
+    const last = await project.results.read(id);
+    // A replica that is behind must not make anybody think that nothing refers to a blob.
+    const isSeen = last?.present === true && last.isBlob;
+    const stored = isSeen ? last : await project.results.readFromLeader(id);
     if (stored?.present !== true || !stored.isBlob) return;
     found.set(id, unpack(stored.data, `the result of ${id}`) as BlobReference);
   };

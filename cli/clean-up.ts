@@ -18,7 +18,8 @@ import { keptPlans } from './kept-runs.ts';
 import { keepsExpansions, listExpansions, readExpansions } from './expansions.ts';
 import type { CleanUp, ObjectsUse } from './library-types.ts';
 import type { LoadedJugfile } from './load-jugfile.ts';
-import { allRuns, isActive } from './runs.ts';
+import { queuedBlobs } from './queued-blobs.ts';
+import { everyRun, isActive } from './runs.ts';
 
 export interface CleanUpWish {
   /** Runs to be kept beside those that are kept anyway. */
@@ -37,10 +38,11 @@ const atOnce = 256;
 /**
  * Cleans a project up.
  *
- * @throws JugqError `UNKNOWN_RUN` if the plan of a run that is to be kept is gone
+ * @throws JugqError `UNKNOWN_RUN` if the plan of a run that is to be kept is gone; `FORMAT_UNKNOWN` if a newer version
+ *   planned one
  */
 export async function cleanUp(project: OpenProject, wish: CleanUpWish): Promise<CleanUp> {
-  const records = await allRuns(project);
+  const records = await everyRun(project);
   const planning = records.find(isPlanning);
   if (planning !== undefined) return { ...empty, spared: beingPlanned(planning) };
   const whole = wish.jugfiles.filter((each) => each.waits.length === 0);
@@ -63,6 +65,7 @@ export async function cleanUp(project: OpenProject, wish: CleanUpWish): Promise<
   if (wish.target === undefined) {
     const needed = new Set([...references.values()].map((each) => each.blob));
     for (const { plan } of plans) for (const { blob } of plan.spilled.values()) needed.add(blob);
+    for (const blob of await queuedBlobs(project)) needed.add(blob);
     await sweep.removeObjects(
       'blobs',
       ({ name, storedAt }) => !needed.has(name) && isOld(storedAt),
@@ -254,7 +257,7 @@ class Sweep {
   }
 
   async #isPlanned(): Promise<boolean> {
-    return (await allRuns(this.#project)).some(isPlanning);
+    return (await everyRun(this.#project)).some(isPlanning);
   }
 }
 

@@ -68,6 +68,7 @@ const grave: ReadonlySet<TraceEvent['kind']> = new Set([
   'task-failed',
   'result-refused',
   'struck',
+  'record-unreadable',
   'run-unreadable',
   'dispatcher-failed',
   'stray-error',
@@ -88,6 +89,7 @@ function describe(event: TraceEvent): string | undefined {
         : undefined;
     case 'struck':
       return `${event.task} was with a worker before and was not finished there: run by itself${event.strikes === 0 ? '' : ` (its process died ${event.strikes.toString()} times)`}`;
+    case 'record-unreadable':
     case 'run-unreadable':
     case 'dispatcher-failed':
       return `dispatcher: ${event.reason}`;

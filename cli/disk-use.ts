@@ -23,7 +23,8 @@ export async function measureUse(project: OpenProject): Promise<DiskUse> {
   });
   const blobs = await listObjects(project, names.blobs);
   const unreferenced = await attribute(project, { large, blobs, functions });
-  const isArguments = ({ name }: StoredObject): boolean => name.startsWith('arguments.');
+  // Lists of inputs are arguments, too, to whoever looks for what takes the room.
+  const isArguments = ({ name }: StoredObject): boolean => /^(?:arguments|inputs)\./.test(name);
   const sorted = [...functions].sort(([a], [b]) => (a < b ? -1 : 1));
   const [plans, code] = await Promise.all(
     [names.plans, names.code].map(async (store) => totalOf(await listObjects(project, store))),

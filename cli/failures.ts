@@ -1,10 +1,11 @@
 /** The tasks of runs that have failed for good and have no result. */
+import { readFailure } from '../broker/failures.ts';
 import type { OpenProject } from '../broker/project.ts';
 import { groupByCause } from '../core/failure-causes.ts';
 import { TaskIndex, type Graph } from '../core/graph.ts';
-import { splitTaskId, type TaskId } from '../core/identifiers.ts';
+import { isTaskId, splitTaskId, type TaskId } from '../core/identifiers.ts';
 import { matchesTask, type Pattern } from '../core/patterns.ts';
-import { decodeRecord, type FailureRecord, type RunRecord } from '../core/records.ts';
+import type { FailureRecord, RunRecord } from '../core/records.ts';
 import { describeArguments } from './describe-task.ts';
 import type { TaskFailure } from './library-types.ts';
 import { readPlan, type StoredPlan } from './stored-plans.ts';
@@ -87,10 +88,9 @@ interface Final {
 }
 
 async function readFinal(project: OpenProject): Promise<Final[]> {
-  return (await project.failures.list()).flatMap(({ key, value, revision }) => {
-    if (value === undefined) return [];
-    const record = decodeRecord<FailureRecord>(value, `the failure record of ${key}`);
-    return record.kind === 'final' ? [{ record, revision }] : [];
+  return (await project.failures.list()).flatMap((entry) => {
+    const record = isTaskId(entry.key) ? readFailure(project, entry) : undefined;
+    return record?.kind === 'final' ? [{ record, revision: entry.revision }] : [];
   });
 }
 

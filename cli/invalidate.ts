@@ -19,7 +19,7 @@ import { matchesTask, matchingTasks, type Pattern } from '../core/patterns.ts';
 import { isOver, type RunRecord } from '../core/records.ts';
 import { listExpansions, readExpansions } from './expansions.ts';
 import type { Invalidated, InvalidatedFunction } from './library-types.ts';
-import { allRuns, updateRun } from './runs.ts';
+import { allRuns, everyRun, updateRun } from './runs.ts';
 import { findStale } from './stale-results.ts';
 import { readPlan } from './stored-plans.ts';
 
@@ -167,7 +167,7 @@ async function addFromGraphs(project: OpenProject, doomed: Doomed): Promise<void
 /** A task stands behind its dependencies, because each plan that has it has them, too, and before it. */
 async function addFromPlans(project: OpenProject, doomed: Doomed): Promise<void> {
   const { tasks, seen, through } = doomed;
-  for (const record of await allRuns(project)) {
+  for (const record of await everyRun(project)) {
     if (record.plan === undefined || seen.has(record.plan)) continue;
     const digest = await project.plans.digest(record.plan);
     const same = digest === undefined ? [] : seen.get(digest);

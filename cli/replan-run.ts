@@ -8,15 +8,16 @@
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { OpenProject } from '../broker/project.ts';
+import { readRun } from '../broker/run-records.ts';
 import { isJugqError, JugqError } from '../core/errors.ts';
 import { idOf, row, TaskIndex, type Graph } from '../core/graph.ts';
 import type { RunId } from '../core/identifiers.ts';
-import { decodePlan } from '../core/plan-format.ts';
+import { decodePlanOf } from '../core/plan-format.ts';
 import { isOver, type RunRecord } from '../core/records.ts';
 import { placeBundle } from '../worker/bundle-file.ts';
 import { Evaluation, type EvaluationStep } from '../worker/evaluate.ts';
 import { plannerGoneMs, plannerKey } from './carry-out.ts';
-import { failRun, readRun } from './runs.ts';
+import { failRun } from './runs.ts';
 import type { Trace, TraceEvent } from '../worker/trace.ts';
 import type { Session } from './session.ts';
 import { submitNext } from './submit-run.ts';
@@ -126,7 +127,7 @@ async function recordAt(
   { run, step }: Place,
 ): Promise<RunRecord | undefined> {
   const entry = await project.runs.get(run);
-  const record = entry && readRun(entry);
+  const record = entry && readRun(project, entry);
   return record?.step === step && !isOver(record.state) ? record : undefined;
 }
 
@@ -166,7 +167,7 @@ async function compare(
 ): Promise<void> {
   const bytes = record.plan === undefined ? undefined : await project.plans.get(record.plan);
   if (bytes === undefined) return;
-  const before = decodePlan(bytes).graph;
+  const before = decodePlanOf(record.id, bytes).graph;
   const missing = firstMissing(before, step);
   if (missing === undefined) return;
   throw new JugqError(

@@ -1,7 +1,8 @@
 /** The records of runs: which there are, which are active, and how one is cancelled. */
 import type { Entry } from '../broker/bucket.ts';
 import type { OpenProject } from '../broker/project.ts';
-import { JugqError } from '../core/errors.ts';
+import { decodeRun, readRun } from '../broker/run-records.ts';
+import { isJugqError, JugqError } from '../core/errors.ts';
 import type { RunId } from '../core/identifiers.ts';
 import {
   decodeRecord,
@@ -16,22 +17,38 @@ import {
 /** A planner that has said nothing for this long is gone, and its run never was one. */
 const planningMsMax = 10 * 60_000;
 
-/** The record in an entry of the runs' bucket; undefined for markers and wishes. */
-export function readRun(entry: Entry): RunRecord | undefined {
-  if (entry.value === undefined || entry.key.includes('.')) return undefined;
-  return decodeRecord<RunRecord>(entry.value, `the record of run ${entry.key}`);
-}
-
 /** Whether anything may still happen in a run. */
 export function isActive(record: RunRecord): boolean {
   if (record.state !== 'planning') return !isOver(record.state);
   return Date.now() - Date.parse(record.plannedAt) < planningMsMax;
 }
 
-/** All runs, the oldest first. */
+/** All runs whose records can be read here, the oldest first. */
 export async function allRuns(project: OpenProject): Promise<RunRecord[]> {
-  const records = (await project.runs.list()).flatMap((entry) => readRun(entry) ?? []);
+  return runsIn(project, await project.runs.list());
+}
+
+function runsIn(project: OpenProject, entries: readonly Entry[]): RunRecord[] {
+  const records = entries.flatMap((entry) => readRun(project, entry) ?? []);
   return records.sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+/**
+ * As `allRuns`, for those who touch what no run refers to.
+ *
+ * @throws JugqError `FORMAT_UNKNOWN` if a newer version wrote one: what it refers to is not known here
+ */
+export async function everyRun(project: OpenProject): Promise<RunRecord[]> {
+  const entries = await project.runs.list();
+  for (const { key, value } of entries) {
+    if (value === undefined || key.includes('.')) continue;
+    try {
+      decodeRun(value, key);
+    } catch (error) {
+      if (!isJugqError(error, 'VALUE_CORRUPT')) throw error;
+    }
+  }
+  return runsIn(project, entries);
 }
 
 /** Active runs, the oldest first. */
@@ -91,6 +108,7 @@ export async function findRun(
  *
  * @param change - gives the record to be written, or undefined to leave it as it is
  * @returns the record written; undefined if it was left, or is gone
+ * @throws JugqError `FORMAT_UNKNOWN`, `VALUE_CORRUPT` if it cannot be read here
  */
 export async function updateRun(
   project: OpenProject,
@@ -99,7 +117,7 @@ export async function updateRun(
 ): Promise<RunRecord | undefined> {
   for (;;) {
     const entry = await project.runs.get(id);
-    const known = entry && readRun(entry);
+    const known = entry?.value && decodeRun(entry.value, id);
     const next = known && change(known);
     if (entry === undefined || next === undefined) return undefined;
     const written = await project.runs.put(id, encodeRecord(next), entry.revision);

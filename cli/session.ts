@@ -58,7 +58,13 @@ export async function openSession(
     settings.connection.servers.length > 0
       ? await connectNamed({ ...settings.connection, name }, onNotice)
       : await connectPrivate(name, options, onNotice);
-  const project = await openProject(nats, settings);
+  const project = await openProject(nats, {
+    ...settings,
+    onUnreadable: options.say,
+    onLost: () => {
+      options.say(`the server came back without what it had: ${lostStore}`);
+    },
+  });
   const session: Session = {
     settings,
     cwd: options.cwd,
@@ -73,6 +79,10 @@ export async function openSession(
   };
   return session;
 }
+
+/** What to do when all that was stored is gone. */
+export const lostStore =
+  'runs and results are gone: plan the jugfiles again, which is always safe (a plan that waits does so by itself)';
 
 interface Connected {
   readonly connection: ConnectionSettings;

@@ -1,6 +1,5 @@
 /** `jugq status`: from the records of runs and workers; only `--times` and `--stale` read the heads of all results. */
 import { createLogUpdate } from 'log-update';
-import { findShortages } from '../broker/room.ts';
 import { describeDifferences, readDifferences } from '../broker/differences.ts';
 import { readWorkers } from '../broker/worker-records.ts';
 import type { Graph } from '../core/graph.ts';
@@ -16,10 +15,10 @@ import { checkLoaded } from './check-jugfile.ts';
 import type { CommandContext } from './commands/base.ts';
 import { formatShort, formatStatus } from './format-status.ts';
 import type { Check, Status, WorkerStatus } from './library-types.ts';
-import { loneliness, lonelyQueues } from './lonely-queues.ts';
 import { lookAtJugfile } from './look-at-jugfile.ts';
 import { allRuns, findRun, isActive } from './runs.ts';
 import type { Session } from './session.ts';
+import { explainStillness } from './stillness.ts';
 import { writeStatusPage } from './status-page.ts';
 import { describeStale } from './stale-results.ts';
 import { scanResults, type ScanFound } from './status-scan.ts';
@@ -245,10 +244,7 @@ async function explain(
     notes.push(...apart(cancelled, `cancelled in run ${id}`, 'plan again to have them after all'));
     notes.push(...apart(dropped, `dropped in run ${id}`, 'functions with keep: false'));
   }
-  const active = runs.filter(isActive);
-  if (active.length === 0) return [...new Set(notes)];
-  notes.push(...loneliness(lonelyQueues(active, living), living.length));
-  notes.push(...(await findShortages(session.project)));
+  notes.push(...(await explainStillness(session, runs, living)));
   return [...new Set(notes)];
 }
 

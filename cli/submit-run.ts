@@ -218,11 +218,13 @@ async function failuresIn(project: OpenProject, graph: Graph): Promise<Map<TaskI
   const entries = await project.failures.list();
   if (entries.length === 0) return new Map();
   const index = new TaskIndex(graph);
-  return new Map(
-    entries
-      .filter((entry) => index.find(entry.key as TaskId) !== -1)
-      .map((entry) => [entry.key as TaskId, knownFailure(entry)]),
-  );
+  const found = new Map<TaskId, KnownFailure>();
+  for (const entry of entries) {
+    const id = entry.key as TaskId;
+    const failure = index.find(id) === -1 ? undefined : knownFailure(project, entry);
+    if (failure !== undefined) found.set(id, failure);
+  }
+  return found;
 }
 
 /** Those of tasks that the run has no need of stay. */

@@ -1,9 +1,10 @@
 /** How a task and what it depends on stand: by asking for these alone, however large their plan is. */
+import { readFailure } from '../broker/failures.ts';
 import type { OpenProject } from '../broker/project.ts';
 import type { ResultFacts } from '../broker/result-facts.ts';
 import { idOf, row, type Graph } from '../core/graph.ts';
 import type { BlobReference } from '../core/parcel.ts';
-import { decodeRecord, type CountedState, type FailureRecord } from '../core/records.ts';
+import type { CountedState, FailureRecord } from '../core/records.ts';
 import { unpack } from '../core/wire.ts';
 
 /** What is known of one task. */
@@ -92,8 +93,8 @@ async function learnTask(project: OpenProject, text: string): Promise<Facts> {
     return { result: { facts, at, bytes, large: isBlob } };
   }
   const entry = await project.failures.get(id);
-  if (entry?.value === undefined) return {};
-  const failure = decodeRecord<FailureRecord>(entry.value, `the failure record of ${id}`);
+  const failure = entry && readFailure(project, entry);
+  if (failure === undefined) return {};
   const isVoid = failure.kind !== 'strike' && failure.expects < (stored?.revision ?? 0);
   return isVoid ? {} : { failure };
 }

@@ -4,7 +4,7 @@ import { startProgress } from './progress.ts';
 import { failuresOf } from './failures.ts';
 import { formatFailures, formatSummary, summaryOf } from './report.ts';
 import { findRun } from './runs.ts';
-import { decodePlan } from '../core/plan-format.ts';
+import { decodePlanOf } from '../core/plan-format.ts';
 import { retryCommand } from './retry-command.ts';
 import type { RunRecord } from '../core/records.ts';
 import type { Session } from './session.ts';
@@ -61,7 +61,7 @@ async function tellFailures(
   if (record.state !== 'failed' || record.plan === undefined) return;
   const bytes = await session.project.plans.get(record.plan);
   if (bytes === undefined) return;
-  const failures = await failuresOf(session.project, decodePlan(bytes).graph);
+  const failures = await failuresOf(session.project, decodePlanOf(record.id, bytes).graph);
   if (failures.length === 0) return;
   const args = record.args.length === 0 ? [] : ['--', ...record.args];
   const again = retryCommand(['plan', record.jugfile, ...args]);

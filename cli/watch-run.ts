@@ -1,10 +1,13 @@
 /** Follows a run to its end, from its record and from what the workers say of themselves. */
 import type { OpenProject } from '../broker/project.ts';
 import { findShortages } from '../broker/room.ts';
+import { decodeRun } from '../broker/run-records.ts';
 import { presenceSilentMs } from '../broker/topology.ts';
+import { readWorker } from '../broker/worker-records.ts';
 import { JugqError } from '../core/errors.ts';
 import type { RunId } from '../core/identifiers.ts';
-import { decodeRecord, isOver, type RunRecord, type WorkerRecord } from '../core/records.ts';
+import { isUnreadable } from '../core/wire.ts';
+import { isOver, type RunRecord, type WorkerRecord } from '../core/records.ts';
 
 /** How a run stands now. */
 export interface RunView {
@@ -32,7 +35,7 @@ export interface WatchOptions {
  * Waits for a run.
  *
  * @returns its record at the end
- * @throws JugqError `INTERRUPTED`, `TIMED_OUT`, `UNKNOWN_RUN` if its record is taken away; its field `lost` says whether
+ * @throws JugqError `INTERRUPTED`, `TIMED_OUT`, `FORMAT_UNKNOWN` or `VALUE_CORRUPT` if its record cannot be read here, `UNKNOWN_RUN` if its record is taken away; its field `lost` says whether
  *   the server lost it
  */
 export async function watchRun(project: OpenProject, options: WatchOptions): Promise<RunRecord> {
@@ -47,11 +50,9 @@ export async function watchRun(project: OpenProject, options: WatchOptions): Pro
     options.onChange({ record: last, workers: living.map((each) => each.record), shortages });
   };
   const presence = project.workers.follow(1, (entry) => {
-    if (entry.value === undefined) workers.delete(entry.key);
-    else {
-      const record = decodeRecord<WorkerRecord>(entry.value, 'a worker record');
-      workers.set(entry.key, { record, heardAt: performance.now() });
-    }
+    const record = readWorker(project, entry);
+    if (record === undefined) workers.delete(entry.key);
+    else workers.set(entry.key, { record, heardAt: performance.now() });
     tell();
   });
   let seen: RunRecord | undefined;
@@ -76,7 +77,13 @@ export async function watchRun(project: OpenProject, options: WatchOptions): Pro
         reject(runGone(options.run, 'its record was removed', false));
         return;
       }
-      last = decodeRecord<RunRecord>(entry.value, `the record of run ${options.run}`);
+      try {
+        last = decodeRun(entry.value, entry.key);
+      } catch (error) {
+        if (!isUnreadable(error)) throw error;
+        reject(error);
+        return;
+      }
       tell();
       if (until(last)) resolve(last);
     },

@@ -6,7 +6,8 @@ import { loadHooks } from './hooks.ts';
 import type { Metrics } from './metrics.ts';
 import type { Session } from './session.ts';
 import { countOf } from './report.ts';
-import { activeRuns, isActive, readRun } from './runs.ts';
+import { readRun } from '../broker/run-records.ts';
+import { activeRuns, isActive } from './runs.ts';
 import { startWorker } from './start-worker.ts';
 import type { TraceEvent } from '../worker/trace.ts';
 
@@ -161,7 +162,7 @@ async function whenDone(session: Session, signal: AbortSignal): Promise<Ending> 
   if (active.size === 0) return 'done';
   return new Promise((resolve) => {
     const following = session.project.runs.follow(1, (entry) => {
-      const record = readRun(entry);
+      const record = readRun(session.project, entry);
       if (record === undefined) return;
       if (isActive(record)) active.add(record.id);
       else active.delete(record.id);

@@ -32,6 +32,8 @@ export interface ParcelTask {
   readonly attempt: number;
   readonly arguments: Uint8Array | BlobReference;
   readonly inputs: readonly InputReference[];
+  /** Where the inputs are listed that are too many for a message; `inputs` is empty then. */
+  readonly inputsElsewhere?: BlobReference;
 }
 
 /** A task as it is packed: by the 20 bytes of its hash, its parcel knows the function. */
@@ -75,14 +77,32 @@ export function encodeParcel(
       task.failureExpects,
       task.attempt,
       task.arguments,
-      packInputs(task.inputs),
+      task.inputsElsewhere ?? flatten(task.inputs),
     ]),
     parcel.failFast,
     parcel.taken,
   ]);
 }
 
-function packInputs(inputs: readonly InputReference[]): (string | number)[] {
+/** A list of inputs by itself, for the object store. */
+export function encodeInputs(inputs: readonly InputReference[]): Uint8Array {
+  return pack([parcelFormat, ...flatten(inputs)]);
+}
+
+/**
+ * Reads what `encodeInputs` has written.
+ *
+ * @throws JugqError `FORMAT_UNKNOWN`, `VALUE_CORRUPT`
+ */
+export function decodeInputs(bytes: Uint8Array): InputReference[] {
+  const fields = unpack(bytes, 'a list of inputs');
+  if (!Array.isArray(fields)) throw corrupt();
+  const [format, ...flat] = fields as unknown[];
+  requireFormat(format, parcelFormat, 'a list of inputs');
+  return readInputs(flat);
+}
+
+function flatten(inputs: readonly InputReference[]): (string | number)[] {
   const flat: (string | number)[] = [];
   for (const { id, revision } of inputs) flat.push(id, revision);
   return flat;
@@ -153,9 +173,16 @@ type TaskFields = [
 function readTask(functionName: string, fields: unknown): ParcelTask {
   if (!Array.isArray(fields) || !(fields[0] instanceof Uint8Array)) throw corrupt();
   const [hash, expects, failureExpects, attempt, args, inputs] = fields as TaskFields;
-  if (hash.length !== hashBytes || !Array.isArray(inputs)) throw corrupt();
+  if (hash.length !== hashBytes) throw corrupt();
   const id = taskId(functionName, toBase32(hash));
-  return { id, expects, failureExpects, attempt, arguments: args, inputs: readInputs(inputs) };
+  const task = { id, expects, failureExpects, attempt, arguments: args };
+  if (Array.isArray(inputs)) return { ...task, inputs: readInputs(inputs) };
+  if (!isBlobReference(inputs)) throw corrupt();
+  return { ...task, inputs: [], inputsElsewhere: inputs };
+}
+
+function isBlobReference(value: unknown): value is BlobReference {
+  return typeof value === 'object' && value !== null && 'blob' in value;
 }
 
 function readInputs(flat: readonly unknown[]): InputReference[] {

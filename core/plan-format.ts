@@ -6,7 +6,8 @@ import { JugqError } from './errors.ts';
 import type { Expansion, ExpansionGraph } from './expansions.ts';
 import type { FunctionFacts, Graph } from './graph.ts';
 import { wordsPerHash } from './hash-index.ts';
-import { requireFormat } from './wire.ts';
+import type { RunId } from './identifiers.ts';
+import { isUnreadable, requireFormat } from './wire.ts';
 
 export const planFormat = 1;
 
@@ -150,6 +151,23 @@ function decodeStored(bytes: Uint8Array): StoredGraph {
   };
   const { code, open, kept = [], waits, expansions = [] } = head;
   return { graph, code, spilled: new Map(head.spilled), open, kept, waits, expansions };
+}
+
+/**
+ * As `decodePlan`, with errors that name the run.
+ *
+ * @throws JugqError `FORMAT_UNKNOWN`, `VALUE_CORRUPT`
+ */
+export function decodePlanOf(run: RunId, bytes: Uint8Array): Plan {
+  try {
+    return decodePlan(bytes);
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+    const { code, message } = error;
+    throw new JugqError(code, `the plan of run ${run} cannot be used: ${message}`, {
+      cause: error,
+    });
+  }
 }
 
 /** The numbers of a section, as many as there must be. */

@@ -45,7 +45,7 @@ const windowMax = 8192;
 const unknownMin = 32;
 const unknownEach = 8;
 
-/** One task of a `publish` instruction as it travels in a parcel, by what is known of it now. */
+/** One task of a `publish` instruction as it travels in a parcel with all its inputs, by what is known of it now. */
 export function parcelTask(run: RunProgress, task: number): PackedTask {
   const { graph, spilled } = run.plan;
   const inputs: InputReference[] = [];

@@ -113,7 +113,7 @@ export interface FailureRecord {
   readonly vanished?: number;
   /** Revision of the task's key that the attempt was for; a later entry of it makes the record void. */
   readonly expects: number;
-  /** Epoch ms; only of a `retry`. */
+  /** Epoch ms by the clock of its worker, as `at`; only of a `retry`. */
   readonly dueAt?: number;
   /** How long the attempt took; absent if it did not come to an end by itself. */
   readonly ms?: number;
@@ -204,23 +204,66 @@ export function encodeRecord(record: { readonly format: number }): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(record));
 }
 
+/** Fields that a record must have, and their types: what another tool has put under a key may be anything. */
+export type Shape<R> = Readonly<
+  Partial<Record<keyof R, 'string' | 'number' | 'boolean' | 'object'>>
+>;
+
+export const runShape: Shape<RunRecord> = {
+  ...{ id: 'string', state: 'string', jugfile: 'string', args: 'object', plannedAt: 'string' },
+  ...{ code: 'string', step: 'number', basis: 'number', epoch: 'number', published: 'number' },
+  ...{ functions: 'object', fingerprints: 'object', queues: 'object' },
+  ...{ executed: 'number', cached: 'number' },
+};
+export const failureShape: Shape<FailureRecord> = {
+  ...{ kind: 'string', task: 'string', attempt: 'number', strikes: 'number', expects: 'number' },
+  error: 'object',
+};
+export const workerShape: Shape<WorkerRecord> = {
+  ...{ id: 'string', host: 'string', threads: 'number', queues: 'object', running: 'object' },
+};
+export const differenceShape: Shape<DifferenceRecord> = {
+  ...{ task: 'string', stored: 'object', other: 'object' },
+};
+
 /**
  * Reads a record of the kind that the bucket holds.
  *
+ * @param shape - fields without which it is no such record
  * @throws JugqError `FORMAT_UNKNOWN`, `VALUE_CORRUPT`
  */
 export function decodeRecord<R extends { readonly format: number }>(
   bytes: Uint8Array,
   what: string,
+  shape?: Shape<R>,
 ): R {
-  let record: unknown;
-  try {
-    record = JSON.parse(new TextDecoder().decode(bytes));
-  } catch (cause) {
-    throw new JugqError('VALUE_CORRUPT', `${what} is not readable: it was not written by jugq`, {
-      cause,
-    });
+  const record = parseObject(bytes);
+  if (record === undefined) throw notOurs(what);
+  requireFormat(record['format'], recordFormat, what);
+  for (const [field, type] of Object.entries(shape ?? {})) {
+    const value = record[field];
+    if (typeof value !== type || value === null) throw notOurs(what);
   }
-  requireFormat((record as { format?: unknown } | null)?.format, recordFormat, what);
-  return record as R;
+  return record as unknown as R;
+}
+
+/** The state in a run's record of a newer format, where it stands as it does here; undefined: it is no such record. */
+export function stateInNewer(bytes: Uint8Array): RunState | undefined {
+  const { format, state } = parseObject(bytes) ?? {};
+  const isNewer = typeof format === 'number' && format > recordFormat;
+  return isNewer && typeof state === 'string' ? (state as RunState) : undefined;
+}
+
+function parseObject(bytes: Uint8Array): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
+    const isObject = typeof value === 'object' && value !== null && 'format' in value;
+    return isObject ? { ...value } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function notOurs(what: string): JugqError {
+  return new JugqError('VALUE_CORRUPT', `${what} is not readable: it was not written by jugq`);
 }

@@ -4,7 +4,7 @@
  * Users' values never pass through here except as byte strings that `codec.ts` has made.
  */
 import { Encoder } from 'cbor-x';
-import { JugqError } from './errors.ts';
+import { isJugqError, JugqError } from './errors.ts';
 
 const encoder = new Encoder({ useRecords: false, mapsAsObjects: true, copyBuffers: false });
 
@@ -41,4 +41,9 @@ export function requireFormat(found: unknown, known: number, what: string): void
     'FORMAT_UNKNOWN',
     `${what} has format ${String(found)}, this jugq reads format ${known.toString()}: run the same version of jugq on all machines`,
   );
+}
+
+/** Whether the server holds something that cannot be read here: it concerns that one thing, and no more. */
+export function isUnreadable(error: unknown): error is JugqError {
+  return isJugqError(error, 'VALUE_CORRUPT') || isJugqError(error, 'FORMAT_UNKNOWN');
 }

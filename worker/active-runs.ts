@@ -1,22 +1,24 @@
 /** The runs that a reign knows of: loaded when their records ask for it, cancelled when somebody wishes so. */
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout as delay } from 'node:timers/promises';
 import type { Entry } from '../broker/bucket.ts';
 import type { ResultEntry } from '../broker/results.ts';
+import { readRun } from '../broker/run-records.ts';
 import { expectedMs } from '../core/dispatch.ts';
 import { JugqError } from '../core/errors.ts';
 import { TaskIndex } from '../core/graph.ts';
 import type { RunId } from '../core/identifiers.ts';
-import { decodePlan } from '../core/plan-format.ts';
-import { parsePatterns } from '../core/patterns.ts';
+import { decodePlanOf, type Plan } from '../core/plan-format.ts';
+import { parsePatterns, type Pattern } from '../core/patterns.ts';
 import {
   decodeRecord,
   isOver,
+  stateInNewer,
   type CancelTasksWish,
   type CancelWish,
-  type RunRecord,
 } from '../core/records.ts';
 import { startRunInSteps, type RunProgress } from '../core/run-progress.ts';
-import { isUnreadable, resultEvent, type ReignContext } from './reign-context.ts';
+import { isUnreadable } from '../core/wire.ts';
+import { resultEvent, type ReignContext } from './reign-context.ts';
 import { RunBook } from './run-book.ts';
 import type { SeenFailures } from './seen-failures.ts';
 
@@ -27,7 +29,7 @@ export class ActiveRuns {
   readonly #cancelled = new Set<RunId>();
   readonly #paused = new Set<RunId>();
   /** Patterns of tasks that somebody wishes cancelled. */
-  readonly #unwanted = new Map<RunId, readonly string[]>();
+  readonly #unwanted = new Map<RunId, readonly Pattern[]>();
   /** For each plan that is being read: the results that came meanwhile. */
   readonly #loading = new Set<ResultEntry[]>();
   readonly #loads = new Set<Promise<void>>();
@@ -69,8 +71,11 @@ export class ActiveRuns {
       this.#seeWish(id, wish, entry.value);
       return;
     }
-    if (entry.value === undefined) return;
-    const record = decodeRecord<RunRecord>(entry.value, `the record of run ${id}`);
+    const record = readRun(this.#context.project, entry);
+    if (record === undefined) {
+      if (isActiveElsewhere(entry.value)) this.#context.standBack(id);
+      return;
+    }
     const book = this.#books.get(id);
     book?.see(record, entry.revision);
     if (isOver(record.state)) {
@@ -90,13 +95,16 @@ export class ActiveRuns {
   }
 
   #seeWish(id: RunId, wish: string, value: Uint8Array | undefined): void {
+    const { runs, unreadable } = this.#context.project;
+    const place = { bucket: runs.name, key: `${id}.${wish}` };
     if (wish === 'cancel' && value !== undefined) {
-      const { finish } = decodeRecord<CancelWish>(value, `the wish to cancel run ${id}`);
-      this.#context.guard(this.#cancel(id, finish ? 'idle' : 'all'));
+      const recall = unreadable.attempt(place, () => readCancel(value, id));
+      if (recall !== undefined) this.#context.guard(this.#cancel(id, recall));
     }
     if (wish === 'cancel-tasks' && value !== undefined) {
-      const what = `the wish to cancel tasks of run ${id}`;
-      this.#unwanted.set(id, decodeRecord<CancelTasksWish>(value, what).patterns);
+      const patterns = unreadable.attempt(place, () => readUnwanted(value, id));
+      if (patterns === undefined) return;
+      this.#unwanted.set(id, patterns);
       this.#cancelTasks(id);
     }
     if (wish !== 'pause') return;
@@ -132,10 +140,7 @@ export class ActiveRuns {
   async #readRun(id: RunId, basis: number, planName: string): Promise<RunProgress | undefined> {
     const { project, state, trace } = this.#context;
     try {
-      const bytes = await project.plans.get(planName);
-      if (bytes === undefined)
-        throw new JugqError('VALUE_CORRUPT', `the plan of run ${id} is gone: plan again`);
-      const plan = decodePlan(bytes);
+      const plan = await this.#readPlan(id, planName);
       // The record of a run may have overtaken the failures that its planner cleared before.
       await this.#failures.readAll();
       const results = await project.results.known(plan.graph);
@@ -151,15 +156,28 @@ export class ActiveRuns {
       trace({ kind: 'run-unreadable', run: id, reason: error.message });
       const book = this.#books.get(id);
       if (book !== undefined) book.note = error.message;
+      if (error.code === 'FORMAT_UNKNOWN') this.#context.standBack(id);
+      // Nobody else can read it either.
+      else book?.end('failed');
       return undefined;
     }
+  }
+
+  /** A plan that does not seem to be there is asked for again: a server that has just come up may be late. */
+  async #readPlan(id: RunId, planName: string, triesLeft = 2): Promise<Plan> {
+    const bytes = await this.#context.project.plans.get(planName);
+    if (bytes !== undefined) return decodePlanOf(id, bytes);
+    if (triesLeft === 0)
+      throw new JugqError('VALUE_CORRUPT', `the plan of run ${id} is gone: plan again`);
+    await delay(planAgainMs);
+    return this.#readPlan(id, planName, triesLeft - 1);
   }
 
   /** Once the run is loaded: before, there is nothing to be cancelled. */
   #cancelTasks(id: RunId): void {
     const patterns = this.#unwanted.get(id);
     if (patterns === undefined || this.#books.get(id)?.run === undefined) return;
-    this.#context.tell({ kind: 'tasks-cancelled', run: id, patterns: parsePatterns(patterns) });
+    this.#context.tell({ kind: 'tasks-cancelled', run: id, patterns });
   }
 
   /** Somebody wishes a run cancelled, whether or not it has been loaded, or ever got a plan. */
@@ -175,10 +193,38 @@ export class ActiveRuns {
 
   async #openBook(id: RunId): Promise<RunBook | undefined> {
     const entry = await this.#context.project.runs.get(id);
-    if (entry?.value === undefined) return undefined;
-    const book = new RunBook(decodeRecord(entry.value, `the record of run ${id}`), entry.revision);
+    const record = entry && readRun(this.#context.project, entry);
+    if (entry === undefined || record === undefined) return undefined;
+    const book = new RunBook(record, entry.revision);
     this.#books.set(id, book);
     return book;
+  }
+}
+
+const planAgainMs = 1000;
+
+/** Whether an entry is the record of a run that a newer version of jugq has planned, and that is not over. */
+function isActiveElsewhere(value: Uint8Array | undefined): boolean {
+  const state = value === undefined ? undefined : stateInNewer(value);
+  return state !== undefined && !isOver(state);
+}
+
+/** What becomes of the tasks that somebody wishes cancelled with their run. */
+function readCancel(value: Uint8Array, id: RunId): 'idle' | 'all' {
+  const wish = decodeRecord<CancelWish>(value, `the wish to cancel run ${id}`, {
+    finish: 'boolean',
+  });
+  return wish.finish ? 'idle' : 'all';
+}
+
+/** @throws JugqError `FORMAT_UNKNOWN`, `VALUE_CORRUPT` */
+function readUnwanted(value: Uint8Array, id: RunId): Pattern[] {
+  const what = `the wish to cancel tasks of run ${id}`;
+  const { patterns } = decodeRecord<CancelTasksWish>(value, what, { patterns: 'object' });
+  try {
+    return parsePatterns(patterns);
+  } catch (cause) {
+    throw new JugqError('VALUE_CORRUPT', `${what} has patterns that cannot be read`, { cause });
   }
 }
 

@@ -29,7 +29,12 @@ const trace = (event: TraceEvent): void => {
 
 // The process's own connection tells its user of lost connections; twice would be once too often.
 const connection = await connectBroker(data.connection, () => undefined);
-const project = await openProject(connection, data);
+const project = await openProject(connection, {
+  ...data,
+  onUnreadable: (reason) => {
+    trace({ kind: 'record-unreadable', reason });
+  },
+});
 const dispatcher = new Dispatcher({
   project,
   holder: data.holder,

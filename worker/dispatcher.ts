@@ -25,6 +25,8 @@ export class Dispatcher {
   readonly #lease: Lease;
   #reign: Reign | undefined;
   #stopped = false;
+  /** Runs that a newer candidate was given the chance to dispatch: once, since there may be none. */
+  readonly #stoodBackFor = new Set<string>();
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
@@ -55,11 +57,19 @@ export class Dispatcher {
   #begin(): void {
     this.#reign?.end();
     if (this.#stopped || this.#lease.epoch === 0) return;
-    this.#reign = new Reign(this.#options, this.#lease, () => {
-      this.#reign?.end();
-      setTimeout(() => {
-        this.#begin();
-      }, restartMs).unref();
+    this.#reign = new Reign(this.#options, this.#lease, {
+      restart: () => {
+        this.#reign?.end();
+        setTimeout(() => {
+          this.#begin();
+        }, restartMs).unref();
+      },
+      standBack: (run) => {
+        if (this.#stoodBackFor.has(run)) return;
+        this.#stoodBackFor.add(run);
+        this.#reign?.end();
+        this.#lease.standBack();
+      },
     });
   }
 }

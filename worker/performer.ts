@@ -1,12 +1,14 @@
 /** Does what the dispatcher has decided, and tells it what came of it. */
-import { readFailure } from '../broker/failures.ts';
+import { knownFailure } from '../broker/failures.ts';
 import { parcelTask, type Instruction, type MessagePlace } from '../core/dispatch.ts';
 import { functionOf, idOf, row } from '../core/graph.ts';
 import type { TaskId } from '../core/identifiers.ts';
-import { encodeParcel } from '../core/parcel.ts';
+import { isJugqError } from '../core/errors.ts';
+import { encodeParcel, type PackedTask } from '../core/parcel.ts';
 import { whyStopped } from '../core/run-outlook.ts';
 import type { RunProgress } from '../core/run-progress.ts';
 import type { ActiveRuns } from './active-runs.ts';
+import { hasManyInputs, InputLists } from './input-lists.ts';
 import { readMessages } from './queue-messages.ts';
 import { resultEvent, type ReignContext } from './reign-context.ts';
 import type { SeenFailures } from './seen-failures.ts';
@@ -19,6 +21,7 @@ export class Performer {
   readonly #context: ReignContext;
   readonly #runs: ActiveRuns;
   readonly #failures: SeenFailures;
+  readonly #inputLists: InputLists;
   #publishing = 0;
   readonly #withdrawals = new Set<Promise<void>>();
   readonly #drops = new Set<Promise<void>>();
@@ -30,6 +33,7 @@ export class Performer {
     this.#context = context;
     this.#runs = parts.runs;
     this.#failures = parts.failures;
+    this.#inputLists = new InputLists(context.project.blobs);
   }
 
   /** Whether messages are on their way to the queue. */
@@ -104,6 +108,35 @@ export class Performer {
   }
 
   #publish(instruction: Instruction & { kind: 'publish' }): void {
+    const tasks = instruction.tasks.map((task) => parcelTask(instruction.run, task));
+    const [only] = tasks;
+    if (tasks.length === 1 && only !== undefined && hasManyInputs(only))
+      this.#context.guard(this.#publishSpilled(instruction, only));
+    else this.#send(instruction, tasks);
+  }
+
+  /** The list of its inputs is stored first. */
+  async #publishSpilled(
+    instruction: Instruction & { kind: 'publish' },
+    task: PackedTask,
+  ): Promise<void> {
+    const { entries } = this.#context.state.ledger;
+    const entry = entries.get(instruction.head);
+    this.#publishing++;
+    try {
+      const inputsElsewhere = await this.#inputLists.store(task.inputs);
+      // Meanwhile it may have been decided anew.
+      if (this.#context.isOver() || entries.get(instruction.head) !== entry) return;
+      this.#send(instruction, [{ ...task, inputs: [], inputsElsewhere }]);
+    } catch (error) {
+      if (!isJugqError(error, 'SERVER_FULL')) throw error;
+      this.#refuse(instruction, error.message);
+    } finally {
+      this.#publishing--;
+    }
+  }
+
+  #send(instruction: Instruction & { kind: 'publish' }, tasks: readonly PackedTask[]): void {
     const { run, head } = instruction;
     const { graph, code } = run.plan;
     const facts = functionOf(graph, instruction.tasks[0] ?? 0);
@@ -119,7 +152,7 @@ export class Performer {
         failFast: run.failFast,
         taken: instruction.tasks.some((task) => row(run.dependents, task).length > 0),
       },
-      instruction.tasks.map((task) => parcelTask(run, task)),
+      tasks,
     );
     this.#publishing++;
     this.#context.project.queue.publish({ head, queue: facts.queue, payload }, (outcome, why) => {
@@ -167,7 +200,7 @@ export class Performer {
       ]);
       if (result !== undefined) this.#context.tell(resultEvent(result));
       if (failure !== undefined) this.#failures.see(failure);
-      const kind = failure && readFailure(failure)?.kind;
+      const kind = failure && knownFailure(this.#context.project, failure)?.kind;
       const failed = kind === 'retry' || kind === 'final';
       if (result?.present !== true && !failed) absent.push(id);
     };

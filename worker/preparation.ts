@@ -5,9 +5,10 @@
 import { placesRead } from '../core/codec.ts';
 import { isJugqError, JugqError } from '../core/errors.ts';
 import type { TaskId } from '../core/identifiers.ts';
-import type { BlobReference, ParcelTask } from '../core/parcel.ts';
+import type { BlobReference, InputReference, ParcelTask } from '../core/parcel.ts';
 import type { CodeFiles } from './code-files.ts';
 import type { HeldParcel } from './held-parcels.ts';
+import { readInputList } from './input-lists.ts';
 import type { Input } from './inputs.ts';
 import type { Work } from './schedule.ts';
 import { dropFailure } from './store-outcome.ts';
@@ -19,6 +20,9 @@ import { failTask, handBackLater, type WorkerContext } from './worker-context.ts
  * what it gives is refused.
  */
 const unread = Promise.resolve<Input>({ kind: 'there', bytes: new Uint8Array() });
+
+/** More questions at once would wait in the link for so long that their time runs out. */
+const readAtOnce = 1024;
 
 /** Where work goes that is ready for a thread. */
 export interface Ready {
@@ -99,6 +103,7 @@ export class Preparation {
     const file = this.#code.placed(held.parcel.code);
     const { arguments: args } = task;
     if (file === undefined || !(args instanceof Uint8Array)) return false;
+    if (task.inputsElsewhere !== undefined) return false;
     const inputs: Uint8Array[] = [];
     for (const each of task.inputs) {
       const bytes = this.#context.inputs.cached(each, task.expects);
@@ -111,7 +116,13 @@ export class Preparation {
 
   /** Gathers what the task needs and puts it into the schedule. */
   async #prepareTask(held: HeldParcel, task: ParcelTask, suspect?: Work['suspect']): Promise<void> {
-    const read = await this.#readInputs(task);
+    const references = await this.#referencesOf(task);
+    if (references === undefined) {
+      // The dispatcher misses the message and publishes the task again.
+      this.#context.held.settle(held);
+      return;
+    }
+    const read = await this.#readInputs(task, references);
     const missing = read.find((each) => each.kind === 'missing');
     if (missing !== undefined) {
       await this.#reportMissing(held, task, missing, suspect);
@@ -151,15 +162,29 @@ export class Preparation {
     this.#ready.add({ held, task, runnable, file, suspect, alone: false });
   }
 
-  async #readInputs(task: ParcelTask): Promise<Input[]> {
-    const { inputs, arguments: args, expects } = task;
+  /** What the task takes; undefined: the list has gone. */
+  #referencesOf({
+    inputs,
+    inputsElsewhere,
+  }: ParcelTask): Promise<readonly InputReference[] | undefined> {
+    return inputsElsewhere === undefined
+      ? Promise.resolve(inputs)
+      : readInputList(this.#context.project.blobs, inputsElsewhere);
+  }
+
+  async #readInputs(task: ParcelTask, references: readonly InputReference[]): Promise<Input[]> {
+    const { arguments: args, expects } = task;
     // Large arguments are read later: their task gets all inputs, which costs no more than time.
-    const read = inputs.length > 0 && args instanceof Uint8Array ? placesRead(args) : undefined;
-    return Promise.all(
-      inputs.map((each, place) =>
-        read === undefined || read.has(place) ? this.#context.inputs.read(each, expects) : unread,
-      ),
-    );
+    const read = references.length > 0 && args instanceof Uint8Array ? placesRead(args) : undefined;
+    const all: Input[] = [];
+    for (let at = 0; at < references.length; at += readAtOnce) {
+      const some = references.slice(at, at + readAtOnce).map((each, i) => {
+        const isRead = read === undefined || read.has(at + i);
+        return isRead ? this.#context.inputs.read(each, expects) : unread;
+      });
+      all.push(...(await Promise.all(some)));
+    }
+    return all;
   }
 
   /**

@@ -1,7 +1,7 @@
 /** Messages of the queue that somebody else has published, read without taking them. */
 import type { OpenProject } from '../broker/project.ts';
 import type { DispatchEvent, MessagePlace } from '../core/dispatch.ts';
-import { isUnreadable } from './reign-context.ts';
+import { isUnreadable } from '../core/wire.ts';
 
 /** What the messages hold; those that have gone, or cannot be read here, are left out. */
 export async function readMessages(

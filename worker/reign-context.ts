@@ -2,7 +2,6 @@
 import type { OpenProject } from '../broker/project.ts';
 import type { ResultEntry } from '../broker/results.ts';
 import type { DispatchEvent, DispatchState } from '../core/dispatch.ts';
-import { JugqError } from '../core/errors.ts';
 import type { Trace } from './trace.ts';
 
 export interface ReignContext {
@@ -14,6 +13,8 @@ export interface ReignContext {
   /** Owns a promise: what fails leaves knowledge in doubt, so the reign ends and a new one reads everything again. */
   readonly guard: (doing: Promise<unknown>) => void;
   readonly isOver: () => boolean;
+  /** This version is too old for a run: a candidate that is not is given the chance to dispatch. */
+  readonly standBack: (run: string) => void;
   /** Writes the records of runs that have changed. */
   readonly writeRecords: () => void;
   /** Compares the ledger with the queue before long. */
@@ -31,10 +32,3 @@ export function resultEvent(entry: ResultEntry): DispatchEvent {
     ...(facts === undefined ? {} : { ms: facts.ms }),
   };
 }
-
-/** Whether the server holds something that cannot be read here: it concerns one plan or message, not the reign. */
-export function isUnreadable(error: unknown): error is JugqError {
-  return error instanceof JugqError && unreadable.has(error.code);
-}
-
-const unreadable: ReadonlySet<string> = new Set(['VALUE_CORRUPT', 'FORMAT_UNKNOWN']);

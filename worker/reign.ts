@@ -9,8 +9,9 @@
 import type { Entry } from '../broker/bucket.ts';
 import type { Lease } from '../broker/lease.ts';
 import type { ResultEntry } from '../broker/results.ts';
+import { readWorker } from '../broker/worker-records.ts';
 import { apply, startDispatch, type DispatchEvent } from '../core/dispatch.ts';
-import { decodeRecord, isOver, type WorkerRecord } from '../core/records.ts';
+import { isOver } from '../core/records.ts';
 import { nextDue } from '../core/delayed-retries.ts';
 import { ActiveRuns } from './active-runs.ts';
 import type { DispatcherOptions } from './dispatcher.ts';
@@ -23,6 +24,14 @@ import { steadyClock } from './steady-clock.ts';
 const recordEveryMs = 200;
 const tickMs = 100;
 const sweepSoonMs = 1000;
+
+/** How a reign asks to be ended. */
+export interface WaysOut {
+  /** What is known is in doubt: another reign is to read everything again. */
+  readonly restart: () => void;
+  /** This version is too old for a run: another candidate is to have the lease. */
+  readonly standBack: (run: string) => void;
+}
 
 /** From acquiring the lease until something makes what was read doubtful. */
 export class Reign {
@@ -44,10 +53,10 @@ export class Reign {
   #ended = false;
   #sweeping = false;
 
-  constructor(options: DispatcherOptions, lease: Lease, restart: () => void) {
+  constructor(options: DispatcherOptions, lease: Lease, ways: WaysOut) {
     this.#options = options;
     this.#lease = lease;
-    this.#restart = restart;
+    this.#restart = ways.restart;
     this.#context = {
       project: options.project,
       state: startDispatch(),
@@ -59,6 +68,7 @@ export class Reign {
         this.#guard(doing);
       },
       isOver: () => this.#ended,
+      standBack: ways.standBack,
       writeRecords: () => {
         this.#guard(this.#writeRecords());
       },
@@ -172,11 +182,9 @@ export class Reign {
   }
 
   #seeWorker(entry: Entry): void {
-    if (entry.value === undefined) this.#threads.delete(entry.key);
-    else {
-      const { threads } = decodeRecord<WorkerRecord>(entry.value, 'a worker record');
-      this.#threads.set(entry.key, threads);
-    }
+    const record = readWorker(this.#options.project, entry);
+    if (record === undefined) this.#threads.delete(entry.key);
+    else this.#threads.set(entry.key, record.threads);
     let threads = 0;
     for (const each of this.#threads.values()) threads += each;
     this.#tell({ kind: 'threads', threads });
@@ -230,7 +238,7 @@ export class Reign {
       if (isPublishing && book.published === 0 && !isOver(book.record.state)) continue;
       // Whoever paused the run is told that nothing else begins.
       if (book.isPausing && (isUndecided || isWithdrawing)) continue;
-      await book.write(this.#options.project.runs, this.#lease.epoch);
+      await book.write(this.#options.project, this.#lease.epoch);
     }
   }
 

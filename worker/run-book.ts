@@ -1,12 +1,6 @@
 /** The record of one run, as the dispatcher keeps it: written by compare-and-set, only when something changed. */
-import type { Bucket } from '../broker/bucket.ts';
-import {
-  decodeRecord,
-  encodeRecord,
-  isOver,
-  type RunRecord,
-  type RunState,
-} from '../core/records.ts';
+import { readRun, type RunStore } from '../broker/run-records.ts';
+import { encodeRecord, isOver, type RunRecord, type RunState } from '../core/records.ts';
 import { countedApart, countsByFunction, executedAndCached } from '../core/run-outlook.ts';
 import { state as states, type RunProgress } from '../core/run-progress.ts';
 
@@ -24,6 +18,8 @@ export class RunBook {
   #paused = false;
   #awake = 0;
   #writing = false;
+  /** Somebody has written what cannot be read here: the record is theirs from now on. */
+  #foreign = false;
 
   constructor(record: RunRecord, revision: number) {
     this.record = record;
@@ -35,6 +31,7 @@ export class RunBook {
   see(record: RunRecord, revision: number): void {
     if (revision <= this.#revision) return;
     this.#revision = revision;
+    this.#foreign = false;
     this.record = record;
   }
 
@@ -67,23 +64,25 @@ export class RunBook {
    *
    * @param epoch - of the lease; a record of a later epoch is left alone
    */
-  async write(bucket: Bucket, epoch: number): Promise<void> {
-    if (!this.dirty || this.#writing || isOver(this.record.state)) return;
+  async write(project: RunStore, epoch: number): Promise<void> {
+    if (!this.dirty || this.#writing || this.#foreign || isOver(this.record.state)) return;
     if (this.run === undefined && this.#ended === undefined && this.note === undefined) return;
     this.#writing = true;
     try {
       this.dirty = false;
       const next = this.#compose(epoch);
       if (sameBut(next, this.record)) return;
-      const revision = await bucket.put(next.id, encodeRecord(next), this.#revision);
+      const revision = await project.runs.put(next.id, encodeRecord(next), this.#revision);
       if (revision !== undefined) {
         this.see(next, revision);
         return;
       }
       // Somebody wrote meanwhile: learn their revision and write again unless they dispatch.
-      const entry = await bucket.get(next.id);
-      if (entry?.value === undefined) return;
-      const theirs = decodeRecord<RunRecord>(entry.value, `the record of run ${next.id}`);
+      const entry = await project.runs.get(next.id);
+      if (entry === undefined) return;
+      const theirs = readRun(project, entry);
+      this.#foreign = theirs === undefined;
+      if (theirs === undefined) return;
       this.see(theirs, entry.revision);
       this.dirty = theirs.epoch <= epoch;
     } finally {

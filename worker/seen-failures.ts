@@ -1,6 +1,6 @@
 /** The failure records of a project, as a reign has seen them. */
 import type { Entry } from '../broker/bucket.ts';
-import { readFailure } from '../broker/failures.ts';
+import { knownFailure } from '../broker/failures.ts';
 import type { TaskIndex } from '../core/graph.ts';
 import type { TaskId } from '../core/identifiers.ts';
 import type { KnownFailure } from '../core/run-progress.ts';
@@ -15,7 +15,7 @@ export class SeenFailures {
   }
 
   see(entry: Entry): void {
-    const failure = readFailure(entry);
+    const failure = knownFailure(this.#context.project, entry);
     if (failure === undefined) return;
     const id = entry.key as TaskId;
     const isNews = entry.revision > (this.#failures.get(id)?.revision ?? 0);

@@ -7,12 +7,13 @@
  * process die has a proof, and a few of them make a task poison. Where the worker is gone as well, the task may have done
  * it, or a machine that was taken away: that has to happen more often before it counts as one.
  */
-import { decodeRecord, recordFormat, type FailureRecord } from '../core/records.ts';
+import { recordFormat, type FailureRecord } from '../core/records.ts';
 import type { TaskId } from '../core/identifiers.ts';
 import { encodeParcel, type Parcel, type ParcelTask } from '../core/parcel.ts';
 import { fromBase32 } from '../core/base32.ts';
 import { splitTaskId } from '../core/identifiers.ts';
 import { hashBytes } from '../core/hash-index.ts';
+import { readFailure } from '../broker/failures.ts';
 import type { QueueOutcome } from '../broker/queue.ts';
 import { putFailure, type StoreContext } from './store-outcome.ts';
 
@@ -46,10 +47,7 @@ export async function strike(
 ): Promise<Strike> {
   for (;;) {
     const entry = await context.project.failures.get(task.id);
-    const known =
-      entry?.value === undefined
-        ? undefined
-        : decodeRecord<FailureRecord>(entry.value, `the failure record of ${task.id}`);
+    const known = entry && readFailure(context.project, entry);
     if (known !== undefined && isConcluded(known, task)) return { kind: 'settled' };
     const before = known?.kind === 'strike' ? known : { strikes: 0, vanished: 0 };
     const revision = entry?.revision ?? 0;
@@ -66,10 +64,13 @@ export async function strike(
   }
 }
 
-/** Whether a record says how this attempt, or a later one, ended; one of before the last marker says nothing. */
+/**
+ * Whether a record says that this attempt has ended, or a later one begun; one of before the last marker says nothing.
+ */
 function isConcluded(known: FailureRecord, task: ParcelTask): boolean {
-  if (known.kind === 'strike' || known.expects < task.expects) return false;
-  return known.kind === 'final' || known.attempt >= task.attempt;
+  if (known.expects < task.expects) return false;
+  if (known.attempt > task.attempt || known.kind === 'final') return true;
+  return known.kind === 'retry' && known.attempt === task.attempt;
 }
 
 /** What speaks against a task, if it is enough. */

@@ -14,6 +14,8 @@ export type TraceEvent =
     }
   /** What its planning waits for is there. */
   | { readonly kind: 'run-awake'; readonly run: RunId; readonly step: number }
+  /** A record that a newer version or another tool has written: what it concerns goes on without it. */
+  | { readonly kind: 'record-unreadable'; readonly reason: string }
   | { readonly kind: 'run-unreadable'; readonly run: RunId; readonly reason: string }
   | { readonly kind: 'run-over'; readonly run: RunId; readonly state: string }
   | { readonly kind: 'reconciled'; readonly absent: number }

@@ -104,6 +104,23 @@ function startChild(server: { readonly port: number }): ChildHolder {
 for (const { path, version } of servers) {
   const name = (claim: string): string => `lease (${version}): ${claim}`;
 
+  test(name('holder that stands back: another has it at once; alone it has it back'), async (t) => {
+    await using server = await startServer({ binary: path });
+    await using contest = new Contest();
+    const first = await contest.add(server);
+    await contest.holder();
+    first.lease.standBack();
+    await eventually('it to be lost', () => first.lost === 1);
+    t.is(await contest.holder(), first);
+    const second = await contest.add(server);
+    await renewals(first, 1);
+    first.lease.standBack();
+    t.is(await contest.holder(first), second);
+    await renewals(second, 3);
+    t.deepEqual([first.lost, second.lost], [2, 0]);
+    t.deepEqual(contest.wrongs, []);
+  });
+
   test(name('ten candidates: one holds it, and renews it'), async (t) => {
     await using server = await startServer({ binary: path });
     await using contest = new Contest();

@@ -4,7 +4,13 @@ import { fromBase32 } from '../../core/base32.ts';
 import { isJugqError } from '../../core/errors.ts';
 import { hashBytes } from '../../core/hash-index.ts';
 import { splitTaskId, taskId, type RunId } from '../../core/identifiers.ts';
-import { decodeParcel, encodeParcel, type Parcel } from '../../core/parcel.ts';
+import {
+  decodeInputs,
+  decodeParcel,
+  encodeInputs,
+  encodeParcel,
+  type Parcel,
+} from '../../core/parcel.ts';
 import { toBase32 } from '../../core/base32.ts';
 import { pack } from '../../core/wire.ts';
 
@@ -13,16 +19,20 @@ const anyHash = fc.uint8Array({ minLength: hashBytes, maxLength: hashBytes });
 const anyRevision = fc.nat({ max: Number.MAX_SAFE_INTEGER });
 const anyId = fc.tuple(anyName, anyHash).map(([name, hash]) => taskId(name, toBase32(hash)));
 
+const anyInput = fc.record({ id: anyId, revision: anyRevision });
+
+const anyBlob = fc.record({ blob: fc.string(), size: fc.nat(), digest: fc.string() });
+
 const anyTask = fc.record({
   hash: anyHash,
   expects: anyRevision,
   failureExpects: anyRevision,
   attempt: fc.integer({ min: 1, max: 1000 }),
-  arguments: fc.oneof(
-    fc.uint8Array(),
-    fc.record({ blob: fc.string(), size: fc.nat(), digest: fc.string() }),
+  arguments: fc.oneof(fc.uint8Array(), anyBlob),
+  listed: fc.oneof(
+    fc.record({ inputs: fc.array(anyInput, { maxLength: 4 }) }),
+    fc.record({ inputs: fc.constant([]), inputsElsewhere: anyBlob }),
   ),
-  inputs: fc.array(fc.record({ id: anyId, revision: anyRevision }), { maxLength: 4 }),
 });
 
 const anyParcel = fc
@@ -41,8 +51,9 @@ const anyParcel = fc
   .map(({ timeoutMs, tasks, ...facts }): Parcel => ({
     ...facts,
     ...(timeoutMs === null ? {} : { timeoutMs }),
-    tasks: tasks.map(({ hash, ...task }) => ({
+    tasks: tasks.map(({ hash, listed, ...task }) => ({
       ...task,
+      ...listed,
       id: taskId(facts.functionName, toBase32(hash)),
     })),
   }));
@@ -104,4 +115,13 @@ test('parcel: a format of another version: refused with both versions', (t) => {
   const error = t.throws(() => decodeParcel(pack([2, ...facts.slice(1), []])));
   t.true(isJugqError(error, 'FORMAT_UNKNOWN'));
   t.regex(error.message, /^a queue message has format 2, this jugq reads format 1/);
+});
+
+testProp('list of inputs: written and read: the same', [fc.array(anyInput)], (t, inputs) => {
+  t.deepEqual(decodeInputs(encodeInputs(inputs)), inputs);
+});
+
+test('list of inputs: a format of another version: refused with both versions', (t) => {
+  const error = t.throws(() => decodeInputs(pack([9])));
+  t.true(isJugqError(error, 'FORMAT_UNKNOWN'));
 });

@@ -249,8 +249,10 @@ export const blows: readonly Blow[] = [
 ];
 
 /** A blow at random, the likelier the heavier. */
-export function pickBlow(random: () => number, servers: number): Blow {
-  const possible = blows.filter((each) => each.servers === undefined || each.servers === servers);
+export function pickBlow(random: () => number, servers: number, only: string): Blow {
+  const possible = blows.filter(
+    (each) => (each.servers ?? servers) === servers && each.name.includes(only),
+  );
   let at = random() * possible.reduce((sum, each) => sum + each.weight, 0);
   for (const blow of possible) {
     at -= blow.weight;

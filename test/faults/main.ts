@@ -1,7 +1,8 @@
 /**
  * The long run of the fault suite: one storm after the other until the time is up.
  *
- * `npm run test:faults -- --minutes 10 --seed 1 [--server PATH] [--servers 1|3] [--tasks 5000] [--blows 100]`
+ * `npm run test:faults -- --minutes 10 --seed 1 [--server PATH] [--servers 1|3] [--tasks 5000] [--blows 100]`; with
+ * `--only killed` just those blows fall whose name has that in it, and `--ack-wait 15000 --lease 5000` are a user's waits.
  *
  * Each storm has a seed of its own, which is printed; one that ends badly prints its story, and the status is 1.
  */
@@ -20,6 +21,9 @@ const { values } = parseArgs({
     tasks: { type: 'string', default: '5000' },
     blows: { type: 'string', default: '100' },
     every: { type: 'string', default: '900' },
+    only: { type: 'string', default: '' },
+    'ack-wait': { type: 'string', default: '3000' },
+    lease: { type: 'string', default: '1500' },
   },
 });
 // So that whatever runs ends with it.
@@ -45,8 +49,9 @@ for (let seed = Number(values.seed); storms === 0 || performance.now() < until; 
     blows: Number(values.blows),
     everyMs: Number(values.every),
     threads: 6,
-    ackWaitMs: 3000,
-    leaseMs: 1500,
+    only: values.only,
+    ackWaitMs: Number(values['ack-wait']),
+    leaseMs: Number(values.lease),
   });
   storms++;
   struck += report.blows;

@@ -1,6 +1,7 @@
 /** One fault each, at the point where it hurts most: real processes behind proxies that listen in on what they say. */
 import test from 'ava';
 import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { decodeRecord, type LeaseRecord, type RunRecord } from '../../core/records.ts';
 import type { Started, UserDirectory } from '../kit/cli.ts';
 import { eventually } from '../kit/eventually.ts';
@@ -251,6 +252,27 @@ for (const emptyStore of [false, true]) {
     },
   );
 }
+
+test.serial(
+  'the server loses its store while nobody waits: workers and status say so, planning again computes all of it',
+  async (t) => {
+    await using scene = await openScene();
+    const { user } = scene;
+    await user.run('plan', 'jugfile.ts');
+    const worker = user.start('worker', '-j2');
+    await eventually('some results', async () => (await executions(user)).length > 3);
+    // By less than that the clocks of a worker and of a server may differ.
+    await delay(11_000);
+    await server.kill('SIGKILL');
+    await server.restart({ emptyStore: true });
+    await worker.printed(/came back without what it had: .* plan the jugfiles again.*always safe/);
+    const { notes } = await statusOf(user);
+    t.regex(notes.join('\n'), /^the server has lost what it had: .* always safe/m);
+    const { status, stderr } = await user.run('plan', '--wait', 'jugfile.ts');
+    t.is(status, 0, stderr);
+    t.is((await user.run('get', 'jugfile.ts', 'total')).stdout.trim(), total);
+  },
+);
 
 test.serial(
   'the queue is deleted in the middle: made again, and everything is queued anew',

@@ -91,7 +91,8 @@ export async function readExecutions(directory: string): Promise<Execution[]> {
 
 /**
  * How long it took, after a process was killed, until somebody went on: with each task that it had begun, or with the
- * lease. Milliseconds; for tasks the longest of them.
+ * lease. Milliseconds; for tasks the longest of them. Where somebody else was killed meanwhile, who may have been the one
+ * to go on, the time would say nothing.
  */
 export function recoveries(
   record: StormRecord,
@@ -113,9 +114,16 @@ export function recoveries(
       if (stored > at && again < Infinity)
         longest = Math.max(longest, Math.min(stored, again) - at);
     }
-    if (longest > 0) found.work.push(longest);
+    if (longest > 0 && isAlone(record, at, longest)) found.work.push(longest);
     const next = record.holders.find((each) => each.at > at && each.pid !== pid);
-    if (held === 'lease' && next !== undefined) found.lease.push(next.at - at);
+    // Its entry may have been that of one who was killed just before.
+    const isHolder = record.holders.findLast((each) => each.at <= at)?.pid === pid;
+    if (held !== 'lease' || !isHolder || next === undefined) continue;
+    if (isAlone(record, at, next.at - at)) found.lease.push(next.at - at);
   }
   return found;
+}
+
+function isAlone({ losses }: StormRecord, at: number, ms: number): boolean {
+  return !losses.some((each) => each.at > at && each.at <= at + ms);
 }

@@ -29,6 +29,8 @@ export interface StormOptions {
   /** Path of a nats-server. */
   readonly binary: string;
   readonly size: 1 | 3;
+  /** Part of the names of the blows that may fall; default: all may. */
+  readonly only?: string;
   readonly threads: number;
   readonly ackWaitMs: number;
   readonly leaseMs: number;
@@ -135,7 +137,7 @@ async function weather(
     );
     if (isOver(over.signal)) break;
     blows++;
-    const blow = pickBlow(random, options.size);
+    const blow = pickBlow(random, options.size, options.only ?? '');
     await blow.strike(field).catch((error: unknown) => {
       note(`${blow.name}: it could not be done: ${String(error)}`);
     });

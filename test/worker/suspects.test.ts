@@ -55,6 +55,7 @@ for (const [what, record, kind] of [
   ['a retry of this attempt', { kind: 'retry', attempt: 1 }, 'settled'],
   ['a retry of a later attempt', { kind: 'retry', attempt: 2 }, 'settled'],
   ['a final failure', { kind: 'final', attempt: 1 }, 'settled'],
+  ['the strike of a later attempt', { kind: 'strike', attempt: 2 }, 'settled'],
 ] as const) {
   test(`strike: ${what} stands: nothing is written over it`, async (t) => {
     await using project = await openTestProject(server);
@@ -130,14 +131,32 @@ test('failure: a bucket that was made anew: the revision that the parcel knew is
   t.true((revision ?? 0) > 0);
 });
 
-test('failure: due in hours by the clock of its worker: due within the longest pause', (t) => {
-  const task = newTask();
-  const record = recordOf(task, { dueAt: Date.now() + 3 * 3_600_000 });
-  const known = knownFailure({
-    key: task.id,
-    revision: 1,
-    writtenAt: 0,
-    value: encodeRecord(record),
+for (const [whose, hours] of [
+  ['hours ahead', 3],
+  ['hours behind', -3],
+] as const) {
+  test(`failure: the clock of its worker is ${whose}: due when the worker's pause is over`, async (t) => {
+    await using project = await openTestProject(server);
+    const task = newTask();
+    const now = Date.now();
+    const theirs = now + hours * 3_600_000;
+    const record = recordOf(task, { dueAt: theirs + 7000, at: new Date(theirs).toISOString() });
+    const entry = { key: task.id, revision: 1, value: encodeRecord(record) };
+    const dueAfter = (writtenAt: number): number =>
+      (knownFailure(project, { ...entry, writtenAt }, now)?.dueAt ?? NaN) - now;
+    t.is(dueAfter(now), 7000);
+    t.is(dueAfter(now - 3000), 4000);
+    t.is(dueAfter(now - 60_000), 0);
+    // The server's clock is ahead of ours.
+    t.is(dueAfter(now + 60_000), 7000);
   });
-  t.true(known.dueAt <= Date.now() + 90_000);
+}
+
+test('failure: a pause of hours: cut to the longest that there is', async (t) => {
+  await using project = await openTestProject(server);
+  const task = newTask();
+  const now = Date.now();
+  const record = recordOf(task, { dueAt: now + 3 * 3_600_000, at: new Date(now).toISOString() });
+  const entry = { key: task.id, revision: 1, writtenAt: now, value: encodeRecord(record) };
+  t.is(knownFailure(project, entry, now)?.dueAt, now + 90_000);
 });
