@@ -1,9 +1,9 @@
 /** The live display of a run: one line a function on a terminal, a plain line now and then elsewhere. */
-import { createLogUpdate } from 'log-update';
 import colors from 'picocolors';
 import { formatDuration } from '../core/duration.ts';
-import { addCounts, type Counts } from '../core/records.ts';
+import { addCounts, isOver, type Counts } from '../core/records.ts';
 import type { OutputStream } from './commands/base.ts';
+import { startDisplay } from './live-display.ts';
 import { loneliness, lonelyQueues } from './lonely-queues.ts';
 import type { RunView } from './watch-run.ts';
 
@@ -29,11 +29,11 @@ export function startProgress(stream: OutputStream): Progress {
 }
 
 function liveProgress(stream: OutputStream): Progress {
-  const display = createLogUpdate(stream, { showCursor: true });
+  const display = startDisplay(stream);
   const pace = startPace();
   let last: RunView | undefined;
   const draw = (): void => {
-    if (last !== undefined) display(formatView(last, pace).join('\n'));
+    if (last !== undefined) display.paint(formatView(last, pace).join('\n'));
   };
   const timer = setInterval(draw, redrawEveryMs);
   return {
@@ -42,14 +42,12 @@ function liveProgress(stream: OutputStream): Progress {
       pace.note(view);
     },
     print(text) {
-      display.clear();
       stream.write(text);
-      draw();
     },
     end() {
       clearInterval(timer);
       draw();
-      display.done();
+      display.end();
     },
   };
 }
@@ -185,7 +183,9 @@ function notesOn(view: RunView, pace: Pace): string[] {
   return [...new Set([...notes, ...shortages, ...pace.loneliness()])];
 }
 
+/** What workers said last of a run that is over is not so any more. */
 function runningOf(view: RunView, name: string): number {
+  if (isOver(view.record.state)) return 0;
   return view.workers.reduce((sum, each) => sum + (each.running[name] ?? 0), 0);
 }
 

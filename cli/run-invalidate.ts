@@ -66,12 +66,18 @@ async function isMeant(doomed: Doomed, { yes, context }: InvalidateRequest): Pro
   if (yes || wide.length === 0 || !isTerminal) return true;
   const { tasks, results } = summaryOf(doomed);
   const asking = createInterface({ input: context.stdin, output: context.stderr });
+  const interrupted = new AbortController();
+  // A terminal that is being asked tells of Ctrl-C in its own way, and no signal comes.
+  asking.once('SIGINT', () => {
+    interrupted.abort();
+  });
+  const ends = AbortSignal.any([context.interrupted, interrupted.signal]);
   try {
     const question = `${countOf(tasks, 'task')} with ${countOf(results, 'result')} would go; do you mean all of these functions? [y/N] `;
-    const answer = await asking.question(question, { signal: context.interrupted });
+    const answer = await asking.question(question, { signal: ends });
     return /^y(es)?$/i.test(answer.trim());
   } catch (cause) {
-    if (!context.interrupted.aborted) throw cause;
+    if (!ends.aborted) throw cause;
     throw new JugqError('INTERRUPTED', 'nothing was invalidated', { cause });
   } finally {
     asking.close();

@@ -106,6 +106,10 @@ test.serial('on a terminal: asks where a bare word hits several functions', asyn
   await user.run('run', 'jugfile.ts');
   t.regex(await onTerminal(user, 'no'), /sum_ hits sum_2, sum_3[^]*nothing was invalidated/);
   t.is((await user.json<Status>('status', 'jugfile.ts', '--json')).totals['finished'], 24);
+  // Ctrl-C, as a terminal sends it.
+  const interrupted = await onTerminal(user, '\x03');
+  t.regex(interrupted, /\[y\/N\] [^]*error: nothing was invalidated\s*$/);
+  t.is((await user.json<Status>('status', 'jugfile.ts', '--json')).totals['finished'], 24);
   t.regex(await onTerminal(user, 'y'), /16 results of 16 tasks invalidated/);
 });
 

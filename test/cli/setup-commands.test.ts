@@ -84,7 +84,7 @@ test.serial(
 );
 
 test.serial('completion bash: completes commands, their options, and files', async (t) => {
-  await using user = await userDirectory({ 'jugfile.ts': '' });
+  await using user = await userDirectory({ 'jugfile.ts': '', 'a jugfile.ts': '' });
   const { stdout } = await user.run('completion', 'bash');
   await user.write('jugq.bash', stdout);
   const complete = async (...words: string[]): Promise<string[]> => {
@@ -95,6 +95,7 @@ test.serial('completion bash: completes commands, their options, and files', asy
   t.deepEqual(await complete('jugq', 'des'), ['describe']);
   t.deepEqual(await complete('jugq', 'status', '--exit'), ['--exit-code']);
   t.deepEqual(await complete('jugq', 'run', 'jugf'), ['jugfile.ts']);
+  t.deepEqual(await complete('jugq', 'run', 'a '), ['a jugfile.ts']);
   t.true((await complete('jugq', 'graph', '-')).includes('-o'));
 });
 
