@@ -3,12 +3,13 @@ import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { inspect } from 'node:util';
 import { decodeValue, encodeValue } from '../core/codec.ts';
-import { JugqError } from '../core/errors.ts';
+import { isJugqError, JugqError } from '../core/errors.ts';
+import { splitTaskId, type TaskId } from '../core/identifiers.ts';
 import type { CommandContext } from './commands/base.ts';
 import type { ResultFormat } from './commands/get-command.ts';
 import { exportOf, findByPrefix, readResults, resolveResults } from './find-result.ts';
 import { toJsonValue } from './json-value.ts';
-import { loadJugfile } from './load-jugfile.ts';
+import { loadJugfile, type LoadedJugfile } from './load-jugfile.ts';
 import { allRuns } from './runs.ts';
 import type { Session } from './session.ts';
 
@@ -60,9 +61,26 @@ export async function getExport(
     onProgress: (tasks) => stderr.write(`planning: ${tasks.toString()} tasks so far\n`),
     signal: interrupted,
   });
-  const value = await resolveResults(session.project, exportOf(loaded, wanted.name));
+  const value = await resolveResults(session.project, exportOf(loaded, wanted.name)).catch(
+    (error: unknown) => {
+      throw withReason(error, loaded);
+    },
+  );
   printValue(value, undefined, output);
   return 0;
+}
+
+/** Running the jugfile again brings no result back that is dropped as soon as it is not needed. */
+function withReason(error: unknown, { graph }: LoadedJugfile): unknown {
+  if (!isJugqError(error, 'RESULT_MISSING')) return error;
+  const missing = error.fields['missing'] as readonly TaskId[];
+  const dropped = graph.functions.find(
+    ({ name, keep }) =>
+      keep === false && missing.some((id) => splitTaskId(id).functionName === name),
+  );
+  if (dropped === undefined) return error;
+  const reason = `results of ${dropped.name} are dropped when no task needs them any more: leave keep: false out to have them stay`;
+  return new JugqError('RESULT_MISSING', `${error.message}; ${reason}`, { cause: error });
 }
 
 /** Arguments of the newest run of a jugfile; none if it never had a run. */

@@ -103,6 +103,10 @@ export async function cached<P extends readonly unknown[], R>(
   ...args: P
 ): Promise<Awaited<R>> {
   const place = callerLine();
+  // Plain JavaScript has no types to tell of a slip.
+  if (typeof fn !== 'function') {
+    throw new JugqError('USAGE', `cached(): expected a function, got ${String(fn)}: ${place}`);
+  }
   const definition = definitionOf(fn);
   const name = definition?.name ?? fn.name;
   if (!isFunctionName(name)) {

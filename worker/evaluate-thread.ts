@@ -68,6 +68,9 @@ async function evaluate(): Promise<EvaluateReply> {
     else for (const [name, value] of Object.entries(returned ?? {})) exports.set(name, value);
   } else if (main !== undefined) {
     exports.set('default', main);
+    // All exports of a CommonJS module are properties of the one thing that it exports.
+    if (exports.size === 1 && isPlainObject(main))
+      for (const [name, value] of Object.entries(main)) exports.set(name, value);
   }
   await planner.expanded();
   const snapshot = recording.snapshot();
@@ -75,6 +78,12 @@ async function evaluate(): Promise<EvaluateReply> {
     ([name, value]) => [name, encodeExport(name, value, snapshot)] as const,
   );
   return { kind: 'evaluated', ...declarations(snapshot), exports: new Map(encoded) };
+}
+
+function isPlainObject(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || prototype === Object.prototype;
 }
 
 /** Whoever writes `plan(first, second)` would get all arguments as the first, and in plain JavaScript not know it. */

@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { testServers } from '../kit/servers.ts';
 import { formatFigures, summarise, type Measured } from './figures.ts';
 import { describeMachine, type Machine } from './machine.ts';
+import { millionWorkloads } from './million-workloads.ts';
 import { planningWorkloads } from './planning-workloads.ts';
 import { standingWorkloads } from './standing-workloads.ts';
 import { taskWorkloads } from './task-workloads.ts';
@@ -18,6 +19,7 @@ const workloads: readonly Workload[] = [
   ...taskWorkloads,
   ...planningWorkloads,
   ...standingWorkloads,
+  ...millionWorkloads,
 ];
 
 // What was started ends when this process exits, which a signal alone does not make it do in order.
@@ -69,7 +71,7 @@ async function measureAll(chosen: readonly Workload[], binary: string): Promise<
   return all.map(({ workload, jugq, floor }) => summarise(workload, jugq, floor));
 }
 
-/** Without names all of them; a name may be the beginning of several. */
+/** Without names all that are not long; a name may be the beginning of several. */
 function choose(names: readonly string[]): Workload[] {
   for (const name of names) {
     if (workloads.some((each) => each.name.startsWith(name))) continue;
@@ -78,8 +80,8 @@ function choose(names: readonly string[]): Workload[] {
     );
     process.exit(2);
   }
-  return workloads.filter(
-    (each) => names.length === 0 || names.some((name) => each.name.startsWith(name)),
+  return workloads.filter((each) =>
+    names.length === 0 ? each.isLong !== true : names.some((name) => each.name.startsWith(name)),
   );
 }
 

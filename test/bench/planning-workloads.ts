@@ -2,7 +2,7 @@
  * Workloads of `jugq plan`: from the start of the command to the moment in which the run is declared ready, less what
  * a plan of one task takes, which is starting up and connecting.
  */
-import { openStage, stopWorkers, type PlannedRun, type Stage } from './stage.ts';
+import { openStage, secondsToPlan, stopWorkers, type Stage } from './stage.ts';
 import { expectEqual, expectOneTo, type Workload } from './workload.ts';
 
 const tasks = 100_000;
@@ -18,8 +18,8 @@ export const planningWorkloads: readonly Workload[] = [
     repeats: 3,
     async measure(binary) {
       await using stage = await openStage(binary);
-      const startUp = secondsOf(await stage.plan('many.ts', '1'));
-      return [secondsOf(await stage.plan('many.ts', tasks.toString())) - startUp];
+      const startUp = secondsToPlan(await stage.plan('many.ts', '1'));
+      return [secondsToPlan(await stage.plan('many.ts', tasks.toString())) - startUp];
     },
   },
   {
@@ -33,11 +33,11 @@ export const planningWorkloads: readonly Workload[] = [
       await finish(stage);
       const seconds: number[] = [];
       for (let at = 0; at < replans; at++) {
-        const startUp = secondsOf(await stage.plan('many.ts', '1'));
+        const startUp = secondsToPlan(await stage.plan('many.ts', '1'));
         const run = await stage.plan('many.ts', tasks.toString());
         // Ends at once: every result is there.
         await stage.end(run);
-        seconds.push(secondsOf(run) - startUp);
+        seconds.push(secondsToPlan(run) - startUp);
       }
       const { count } = await stage.resultTimes();
       expectEqual('how many results there are', count, tasks);
@@ -51,8 +51,4 @@ async function finish(stage: Stage): Promise<void> {
   await stage.end(await stage.plan('many.ts', tasks.toString()));
   expectOneTo(tasks, await stage.values());
   await stopWorkers(workers);
-}
-
-function secondsOf({ startedAt, submittedAt }: PlannedRun): number {
-  return (submittedAt - startedAt) / 1000;
 }

@@ -6,6 +6,7 @@
  * and the last result. While tasks run it does next to nothing, so that it takes no time from what it measures.
  */
 import { readdir, readFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { connect, type NatsConnection } from 'nats';
 import { bucketStream, ensureTopology, keySubject, namesOf } from '../../broker/topology.ts';
 import { decodeValue } from '../../core/codec.ts';
@@ -15,7 +16,9 @@ import { userDirectory, type Started, type UserDirectory } from '../kit/cli.ts';
 import { startServer, type TestServer } from '../kit/servers.ts';
 
 const names = namesOf(parseProject('bench'));
-const deadlineMs = 120_000;
+const deadlineMs = 300_000;
+/** Often enough for what takes half a minute, and no burden for the server. */
+const lookEveryMs = 200;
 const living = new Set<Started>();
 
 // A benchmark that is interrupted must leave no worker behind, which would look for its server for ever.
@@ -50,6 +53,8 @@ export interface Stage extends AsyncDisposable {
   startWorkers(count: number, ...flags: string[]): Promise<readonly Started[]>;
   /** Runs `jugq plan` on one of the jugfiles here, and returns when it has. */
   plan(jugfile: string, ...args: string[]): Promise<PlannedRun>;
+  /** Waits until there are so many results. */
+  results(count: number): Promise<void>;
   /** Waits until the run is finished. */
   end(run: PlannedRun): Promise<void>;
   resultTimes(): Promise<ResultTimes>;
@@ -95,6 +100,15 @@ export async function openStage(binary: string): Promise<Stage> {
       const { state } = over.record;
       if (state !== 'finished') throw new Error(`expected the run to be finished, got ${state}`);
     },
+    async results(count) {
+      const until = performance.now() + deadlineMs;
+      for (;;) {
+        const { state } = await manager.streams.info(bucketStream(names.results));
+        if (state.messages >= count) return;
+        if (performance.now() > until) throw new Error(`waited in vain for ${count} results`);
+        await delay(lookEveryMs);
+      }
+    },
     async resultTimes() {
       const { state } = await manager.streams.info(bucketStream(names.results));
       return {
@@ -117,6 +131,11 @@ function startWorker(user: UserDirectory, flags: readonly string[]): Started {
   living.add(worker);
   worker.process.once('exit', () => living.delete(worker));
   return worker;
+}
+
+/** From the start of the command until the run is declared ready. */
+export function secondsToPlan({ startedAt, submittedAt }: PlannedRun): number {
+  return (submittedAt - startedAt) / 1000;
 }
 
 /** Ends workers as a user would, with a signal, and waits for them. */

@@ -8,6 +8,7 @@
  * event of its last put.
  */
 import { startServer } from '../kit/servers.ts';
+import { layers, picks, width } from './jugfiles/diamond-picks.ts';
 import { measureFloor, type FloorTimes, type FloorWork } from './floor.ts';
 import { openStage, stopWorkers, type ResultTimes } from './stage.ts';
 import { expectEqual, expectOneTo, sortedNumbers, type Goal, type Workload } from './workload.ts';
@@ -16,6 +17,7 @@ const floodTasks = 30_000;
 const chainTasks = 500;
 const leaves = 4096;
 const fanInTasks = 5000;
+const largeTasks = 1000;
 
 const enough: Goal = { of: 'ratio', bound: 'at least', limit: 0.6 };
 
@@ -76,9 +78,56 @@ export const taskWorkloads: readonly Workload[] = [
         },
       }),
   },
+  {
+    name: 'diamond',
+    what: `random graph of ${layers * width} tasks in ${layers} layers, 1 worker`,
+    ...throughput(layers * width, 1),
+    measure: (binary) =>
+      tasksPerSecond(binary, {
+        workers: 1,
+        jugfile: 'diamond.ts',
+        tasks: layers * width,
+        check: (values) => {
+          const total = sortedNumbers(values).reduce((sum, each) => sum + each, 0);
+          expectEqual('the sum over all layers', total, sumOfDiamond());
+        },
+      }),
+  },
+  {
+    name: 'large',
+    what: `${largeTasks} results of 1 MiB, each with a consumer, 1 worker`,
+    unit: 'MiB/s',
+    repeats: 2,
+    async measure(binary) {
+      const { lastAt, submittedAt } = await runOnce(binary, {
+        workers: 1,
+        jugfile: 'large.ts',
+        args: [largeTasks.toString()],
+        check: (values) => {
+          const sizes = values.filter((each) => typeof each === 'number');
+          expectOneTo(largeTasks, sizes);
+        },
+      });
+      return [(1000 * largeTasks) / (lastAt - submittedAt)];
+    },
+  },
   sleeping({ name: 'sleep50', tasks: 200, ms: 50, workers: 2, threads: 1, least: 95 }),
   sleeping({ name: 'sleep10', tasks: 1000, ms: 10, workers: 1, threads: 2, least: 95 }),
 ];
+
+/** What the tasks of `diamond.ts` give, all together. */
+function sumOfDiamond(): number {
+  let layer = Array.from({ length: width }, (_, number) => number);
+  let total = layer.reduce((sum, each) => sum + each, 0);
+  for (let depth = 1; depth < layers; depth++) {
+    const before = layer;
+    layer = before.map((_, at) =>
+      picks(depth, at).reduce((sum, pick) => (sum + (before[pick] ?? 0)) % 1000, 0),
+    );
+    total += layer.reduce((sum, each) => sum + each, 0);
+  }
+  return total;
+}
 
 function flood(name: string, workers: number): Workload {
   return {

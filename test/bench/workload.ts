@@ -16,6 +16,8 @@ export interface Workload {
   readonly goal?: Goal;
   /** How often it is measured; the floor just as often, in turn with it. */
   readonly repeats: number;
+  /** It takes minutes: measured only when it is asked for by name. */
+  readonly isLong?: boolean;
   /**
    * Measures once, or a few times when the preparation takes long.
    *

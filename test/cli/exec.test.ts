@@ -15,7 +15,7 @@ test.serial(
   'an export: its function runs with the real inputs, and nothing is stored',
   async (t) => {
     await using user = await projectOn(server, 'parameters');
-    const early = await user.run('exec', 'jugfile.ts', 'total', '3');
+    const early = await user.run('exec', 'jugfile.ts', 'total', '--', '3');
     t.is(early.status, 1);
     t.is(early.stdout, '');
     t.regex(early.stderr, /^error: 3 tasks have no result: square\./);

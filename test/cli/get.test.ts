@@ -148,3 +148,31 @@ test.serial('on a terminal: as Node shows it, in colours unless NO_COLOR says no
   t.true((await onTerminal(user, {})).includes('set: Set(2) { \x1b[33m1\x1b[39m, '));
   t.true((await onTerminal(user, { NO_COLOR: '1' })).includes('set: Set(2) { 1, 2 }'));
 });
+
+test.serial('an intermediate result that was dropped: says so, and what to do', async (t) => {
+  await using user = await projectOn(server, 'nothing');
+  await user.write(
+    'jugfile.ts',
+    `import { task } from 'jugq';
+     const half = task(function half(x: number) { return x / 2; }, { keep: false });
+     const whole = task(function whole(x: number) { return 2 * x; });
+     export const between = half(6);
+     export const end = whole(between);`,
+  );
+  await user.run('run', 'jugfile.ts');
+  t.is(await user.json('get', 'jugfile.ts', 'end'), 6);
+  const { status, stderr } = await user.run('get', 'jugfile.ts', 'between');
+  t.is(status, 1);
+  t.regex(stderr, /has no result.*; results of half are dropped when no task needs them any more/);
+});
+
+test.serial('exports of a CommonJS jugfile are found by their names', async (t) => {
+  await using user = await projectOn(server, 'nothing');
+  await user.write(
+    'jugfile.cjs',
+    `const { task } = require('jugq');
+     exports.five = task(function add(a, b) { return a + b; })(2, 3);`,
+  );
+  await user.run('run', 'jugfile.cjs');
+  t.is(await user.json('get', 'jugfile.cjs', 'five'), 5);
+});
