@@ -2,8 +2,8 @@
  * Bytes too large for one message, in an object store.
  *
  * Names are never written twice with different content: a put that was interrupted or raced leaves chunks behind.
- * Chunks are read by following their subject, which knows when it has come to the end: so an object whose chunks are
- * gone is found out at once, a server that is away is waited for, and neither is mistaken for the other.
+ * A chunk that is not there is asked for again unless the stream's leader says that it is gone: so an object whose chunks
+ * are gone is found out at once, a server that is away is waited for, and neither is mistaken for the other.
  */
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -16,8 +16,8 @@ import {
   type ObjectStore,
 } from 'nats';
 import { JugqError } from '../core/errors.ts';
-import { follow } from './follow.ts';
 import { toJugqError } from './nats-errors.ts';
+import { digestOf, putObject } from './object-put.ts';
 import { patiently } from './patience.ts';
 import { objectStream } from './topology.ts';
 
@@ -38,8 +38,8 @@ export interface Piece {
   readonly next: PiecePlace | undefined;
 }
 
-const putTimeoutMs = 60_000;
 const pieceTimeoutMs = 5000;
+const readsAtOnce = 16;
 const retryMs = 500;
 
 export class Blobs {
@@ -47,6 +47,8 @@ export class Blobs {
   readonly #connection: NatsConnection;
   readonly #manager: JetStreamManager;
   #store: Promise<ObjectStore> | undefined;
+  #reading = 0;
+  readonly #waiting: (() => void)[] = [];
 
   /** @param name - of the object store, which exists */
   constructor(name: string, parts: { connection: NatsConnection; manager: JetStreamManager }) {
@@ -62,8 +64,8 @@ export class Blobs {
    */
   async put(name: string, pieces: readonly Uint8Array[]): Promise<void> {
     try {
-      const store = await this.#opened();
-      await store.put({ name }, streamOf(pieces), { timeout: putTimeoutMs });
+      const client = this.#connection.jetstream();
+      await putObject({ client, manager: this.#manager }, { bucket: this.#name, name, pieces });
     } catch (error) {
       throw toJugqError(error, `storing ${name} in ${this.#name}`);
     }
@@ -82,26 +84,21 @@ export class Blobs {
   /**
    * Reads a whole object; undefined if there is none of that name. Waits while the server is away.
    *
+   * Chunk by chunk: a consumer for all of them would cost the server several times as much, the more the larger the store.
+   *
    * @throws JugqError `VALUE_CORRUPT` if its chunks are gone or are not what was stored
    */
   async get(name: string): Promise<Uint8Array | undefined> {
-    for (;;) {
+    return this.#inTurn(async () => {
       const found = await this.#find(name);
-      if (found === undefined) return undefined;
-      const bytes = await this.#read(found);
-      if (bytes !== undefined) return bytes;
-      // A replica may be late: only the leader's word counts for what is not there.
-      if ((await this.#chunksOf(found)) !== found.chunks) throw this.#corrupt(name, 'missing');
-      await delay(retryMs);
-    }
+      return found && this.#read(found);
+    });
   }
 
-  /** Where the first piece of an object lies; undefined if there is none of that name. */
+  /** Where the first piece of an object lies; undefined if there is none of that name, or it is empty. */
   async firstPiece(name: string): Promise<PiecePlace | undefined> {
     const found = await this.#find(name);
-    if (found === undefined) return undefined;
-    const { nuid, chunks, size: left } = found;
-    return { name, nuid, chunks, after: 0, left };
+    return found && placeIn(found);
   }
 
   /**
@@ -119,7 +116,7 @@ export class Blobs {
         const rest = left - bytes.length;
         return { bytes, next: rest === 0 ? undefined : { ...place, after, left: rest } };
       }
-      // A replica may be late: see `get`.
+      // A replica may be late: only the leader's word counts for what is not there.
       if ((await this.#chunksOf(place)) !== place.chunks) throw this.#corrupt(name, 'missing');
       await delay(retryMs);
     }
@@ -153,31 +150,30 @@ export class Blobs {
     return found === null || found.deleted ? undefined : found;
   }
 
-  /** Undefined: fewer chunks came than there should be. */
-  async #read(found: ObjectInfo): Promise<Uint8Array | undefined> {
-    const bytes = new Uint8Array(found.size);
-    let length = 0;
-    const following = follow(this.#connection, this.#manager, {
-      stream: objectStream(this.#name),
-      from: 1,
-      subjects: [this.#chunkSubject(found)],
-      onMessage: ({ data }) => {
-        // What goes beyond the size makes the length wrong, which is all that matters then.
-        if (length + data.length <= bytes.length) bytes.set(data, length);
-        length += data.length;
-      },
-      onReplaced: () => {
-        length = 0;
-      },
-    });
-    try {
-      await following.caughtUp;
-    } finally {
-      following.stop();
+  /** Few at once: of hundreds, the server leaves questions without an answer. */
+  async #inTurn<T>(read: () => Promise<T>): Promise<T> {
+    while (this.#reading >= readsAtOnce) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
-    if (length < bytes.length) return undefined;
-    const same = length === bytes.length && digestOf(bytes) === found.digest;
-    if (!same) throw this.#corrupt(found.name, 'changed');
+    this.#reading++;
+    try {
+      return await read();
+    } finally {
+      this.#reading--;
+      this.#waiting.shift()?.();
+    }
+  }
+
+  async #read(found: ObjectInfo): Promise<Uint8Array> {
+    const bytes = new Uint8Array(found.size);
+    let place = placeIn(found);
+    while (place !== undefined) {
+      const piece: Piece = await this.piece(place);
+      bytes.set(piece.bytes, bytes.length - place.left);
+      place = piece.next;
+    }
+    const isSame = digestOf(createHash('sha256').update(bytes)) === found.digest;
+    if (!isSame) throw this.#corrupt(found.name, 'changed');
     return bytes;
   }
 
@@ -216,19 +212,7 @@ export class Blobs {
   }
 }
 
-/** As the object stores of all clients write it. */
-function digestOf(bytes: Uint8Array): string {
-  const base64 = createHash('sha256').update(bytes).digest('base64');
-  return `SHA-256=${base64.replaceAll('+', '-').replaceAll('/', '_')}`;
-}
-
-function streamOf(pieces: readonly Uint8Array[]): ReadableStream<Uint8Array> {
-  const rest = pieces.filter((each) => each.length > 0).values();
-  return new ReadableStream({
-    pull(controller) {
-      const { done, value } = rest.next();
-      if (done === true) controller.close();
-      else controller.enqueue(value);
-    },
-  });
+/** Where the first piece of an object lies; undefined if it is empty. */
+function placeIn({ name, nuid, chunks, size: left }: ObjectInfo): PiecePlace | undefined {
+  return left === 0 ? undefined : { name, nuid, chunks, after: 0, left };
 }
