@@ -27,8 +27,8 @@ const port = parentPort;
 const request = workerData as EvaluateRequest;
 
 process.setSourceMapsEnabled(true);
-// An argument is hashed some levels below the user's call; the default of 10 frames would end before it.
-Error.stackTraceLimit = 100;
+// An argument is hashed up to 256 levels below the user's call; the default of 10 frames would end before it.
+Error.stackTraceLimit = 2000;
 captureOutput(() => ({ mark: 'jugfile' }));
 installJugfileApi();
 process.on('uncaughtException', fail);
