@@ -43,12 +43,20 @@ export function factsIn(all: HeaderReader | undefined): ResultFacts | undefined 
 }
 
 /**
+ * Fingerprint of the code that made a result; undefined where that is not known: a planner made it, it was imported without
+ * its facts, or it is of a function that only a planning far from the sources came upon.
+ */
+export function madeByCode(facts: ResultFacts | undefined): string | undefined {
+  const made = facts?.fingerprint ?? '';
+  return made === '' || made === noFingerprint ? undefined : made;
+}
+
+/**
  * Whether a result was made by other code than its function has now.
  *
  * @param fingerprint - of the code that the function has now; empty: unknown
  */
 export function isStale(facts: ResultFacts | undefined, fingerprint: string): boolean {
-  if (facts === undefined || facts.fingerprint === noFingerprint || fingerprint === '')
-    return false;
-  return facts.fingerprint !== fingerprint;
+  const made = madeByCode(facts);
+  return made !== undefined && fingerprint !== '' && made !== fingerprint;
 }

@@ -1,7 +1,7 @@
 /** Where a result came from: gathers what is known of a task. */
 import { inspect } from 'node:util';
 import type { OpenProject } from '../broker/project.ts';
-import { noFingerprint } from '../broker/result-facts.ts';
+import { madeByCode } from '../broker/result-facts.ts';
 import { decodeArguments } from '../core/codec.ts';
 import { invariant } from '../core/errors.ts';
 import { argumentsOf, functionOf, idOf, row, type Graph } from '../core/graph.ts';
@@ -45,9 +45,9 @@ export async function describeTask(
   const { graph, position, record } = declared;
   const standings = await learnStandings(project, graph, position, limits);
   const standing = standings.get(position) ?? { state: 'waiting' };
-  const made = standing.result?.facts?.fingerprint;
+  const made = madeByCode(standing.result?.facts);
   const now = functionOf(graph, position).fingerprint;
-  const isUnknown = made === undefined || made === noFingerprint || now === '';
+  const isUnknown = made === undefined || now === '';
   const tree = new Tree(graph, standings, limits);
   return {
     ...own(id, functionName, standing),

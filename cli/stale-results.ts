@@ -1,6 +1,6 @@
 /** Stale results: made by other code than their functions have now. They count, and their author is told. */
 import type { OpenProject } from '../broker/project.ts';
-import { noFingerprint } from '../broker/result-facts.ts';
+import { madeByCode } from '../broker/result-facts.ts';
 import { scanHeads } from '../broker/result-heads.ts';
 import { functionOf, idOf } from '../core/graph.ts';
 import type { TaskId } from '../core/identifiers.ts';
@@ -38,8 +38,8 @@ export function describeStale(stale: Readonly<Record<string, number>> = {}): str
 export async function findStale(project: OpenProject): Promise<Set<TaskId>> {
   const madeBy = new Map<TaskId, string>();
   await scanHeads(project, undefined, ({ id, facts }) => {
-    if (facts !== undefined && facts.fingerprint !== noFingerprint)
-      madeBy.set(id, facts.fingerprint);
+    const made = madeByCode(facts);
+    if (made !== undefined) madeBy.set(id, made);
   });
   const stale = new Set<TaskId>();
   for await (const { plan } of storedPlans(project)) {

@@ -43,6 +43,8 @@ export async function waitForRun(
     if (json) context.stdout.write(`${JSON.stringify(summary)}\n`);
     else {
       await tellFailures(session, record, context);
+      if (record.state === 'failed' && record.note !== undefined)
+        context.stderr.write(`${record.note}\n`);
       context.stderr.write(`run ${id} ${record.state}: ${formatSummary(summary)}\n`);
     }
     return record.state === 'finished' ? 0 : 1;

@@ -175,6 +175,13 @@ export function mapReduce(
   xs: unknown,
   options: MapReduceOptions<unknown> = {},
 ): unknown {
+  // The other functions have it, and plain JavaScript has no types to tell of the slip.
+  if ('chunk' in options) {
+    throw new JugqError(
+      'USAGE',
+      'mapReduce: there is no option chunk: there are mapChunk and reduceChunk',
+    );
+  }
   const last = namedFunction('mapReduce', reducer);
   const first = namedFunction('mapReduce', mapper);
   const mapChunk = chunkSize('mapReduce', options.mapChunk ?? mapChunkDefault);

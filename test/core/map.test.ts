@@ -238,3 +238,12 @@ test('chunks below one or broken, what is no list, no function: errors that name
     t.regex(error.message, message);
   }
 });
+
+test('mapReduce: an option of the others is an error that names its own', (t) => {
+  const add = function add(a: number, b: number): number {
+    return a + b;
+  };
+  t.throws(() => mapReduce(add, add, [1, 2], { chunk: 2 } as never), {
+    message: /^mapReduce: there is no option chunk: there are mapChunk and reduceChunk/,
+  });
+});
