@@ -9,7 +9,7 @@ import { runOneTask } from '../worker/run-one-task.ts';
 import type { CommandContext } from './commands/base.ts';
 import type { ResultFormat } from './commands/get-command.ts';
 import { readResults } from './find-result.ts';
-import { findTask, type DeclaredTask, type FoundTask } from './find-task.ts';
+import { findTask, isBare, type DeclaredTask, type FoundTask } from './find-task.ts';
 import { printValue, refuseFile } from './get-result.ts';
 import type { Session } from './session.ts';
 import { findExported } from './show-description.ts';
@@ -30,6 +30,10 @@ export async function executeTask(session: Session, request: ExecuteRequest): Pr
   const { id, declared } = await findOne(session, request);
   if (declared === undefined) {
     const message = `${id} is declared by no stored plan: plan its jugfile, or name its export: jugq exec <jugfile> <export>`;
+    throw new JugqError('RESULT_MISSING', message);
+  }
+  if (isBare(declared)) {
+    const message = `what ${id} consists of is not known any more: it is a compound that had its result when it was planned: invalidate it and plan again`;
     throw new JugqError('RESULT_MISSING', message);
   }
   const task = await gather(session, id, declared);

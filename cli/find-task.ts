@@ -1,7 +1,7 @@
 /** Tasks as users name them, with the plan that declares them: whether they have a result or not. */
 import type { OpenProject } from '../broker/project.ts';
 import { JugqError } from '../core/errors.ts';
-import { hashText, idOf, TaskIndex, type Graph } from '../core/graph.ts';
+import { argumentsOf, hashText, idOf, TaskIndex, type Graph } from '../core/graph.ts';
 import { isTaskId, type TaskId } from '../core/identifiers.ts';
 import type { Plan } from '../core/plan-format.ts';
 import type { RunRecord } from '../core/records.ts';
@@ -33,6 +33,7 @@ export interface DeclaredTask {
  * @throws JugqError `AMBIGUOUS_ID` with the candidates, `RESULT_MISSING` if there is none
  */
 export async function findTask(project: OpenProject, prefix: string): Promise<FoundTask> {
+  let bare: FoundTask | undefined;
   for await (const { record, plan } of storedPlans(project)) {
     const { graph, spilled } = plan;
     const code = { digest: plan.code };
@@ -42,14 +43,23 @@ export async function findTask(project: OpenProject, prefix: string): Promise<Fo
       const ids = [position, ...others].map((each) => idOf(graph, each));
       throw ambiguousId(prefix, ids.sort());
     }
-    return { id: idOf(graph, position), declared: { position, graph, spilled, code, record } };
+    const declared = { position, graph, spilled, code, record };
+    const found = { id: idOf(graph, position), declared };
+    if (!isBare(declared)) return found;
+    bare ??= found;
   }
+  if (bare !== undefined) return bare;
   const id = await findByPrefix(project, prefix);
   if ((await project.results.read(id))?.present === true) return { id };
   throw new JugqError(
     'RESULT_MISSING',
     `${id} is not known: no stored plan declares it, and it has no result: see jugq status`,
   );
+}
+
+/** A compound that had its result when it was planned: what it consists of stands in an older plan. */
+export function isBare({ graph, position, spilled }: DeclaredTask): boolean {
+  return argumentsOf(graph, position).length === 0 && !spilled.has(position);
 }
 
 /** Positions of the tasks whose id begins so. */

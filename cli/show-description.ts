@@ -5,7 +5,7 @@ import { formatBytes, formatMs } from './amounts.ts';
 import { describeTask, type DescribeLimits } from './describe-task.ts';
 import { exportOf, tasksIn } from './find-result.ts';
 import { refuseFile } from './get-result.ts';
-import { findTask, type FoundTask } from './find-task.ts';
+import { findTask, isBare, type FoundTask } from './find-task.ts';
 import { TaskIndex } from '../core/graph.ts';
 import { JugqError } from '../core/errors.ts';
 import type { DependencyDescription, TaskDescription } from './library-types.ts';
@@ -67,10 +67,12 @@ export async function findExported(
   const code = { digest: bundle.digest, text: bundle.code };
   const index = new TaskIndex(graph);
   const spilled = new Map<number, never>();
-  return [...ids].map((id) => ({
-    id,
-    declared: { position: index.find(id), graph, spilled, code },
-  }));
+  return Promise.all(
+    [...ids].map((id) => {
+      const declared = { position: index.find(id), graph, spilled, code };
+      return isBare(declared) ? findTask(session.project, id) : { id, declared };
+    }),
+  );
 }
 
 function formatDescription(each: TaskDescription): string {
