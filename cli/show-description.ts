@@ -68,9 +68,9 @@ export async function findExported(
   const index = new TaskIndex(graph);
   const spilled = new Map<number, never>();
   return Promise.all(
-    [...ids].map((id) => {
+    [...ids].map(async (id): Promise<FoundTask> => {
       const declared = { position: index.find(id), graph, spilled, code };
-      return isBare(declared) ? findTask(session.project, id) : { id, declared };
+      return isBare(declared) ? await findTask(session.project, id) : { id, declared };
     }),
   );
 }
