@@ -288,3 +288,22 @@ test.serial('a jugfile without tasks: said so', async (t) => {
   t.is(status, 0);
   t.regex(stderr, /^nothing to run: no tasks are declared\n/);
 });
+
+test.serial('an argument with a cycle, far below the call: the line of the call', async (t) => {
+  await using user = await projectOn(server, 'nothing');
+  await user.write(
+    'jugfile.ts',
+    `import { task } from 'jugq';
+const f = task(function f(x: unknown) { return x; });
+const loop: Record<string, unknown> = {};
+loop['self'] = { loop };
+f(loop);
+`,
+  );
+  const { status, stderr } = await user.run('plan', 'jugfile.ts');
+  t.is(status, 2);
+  t.regex(
+    stderr,
+    /a cycle cannot be hashed: argument 1\.self\.loop of[^]*at \S*jugfile\.ts:5:1\n$/,
+  );
+});
