@@ -297,8 +297,10 @@ for (const { path, version } of servers) {
         return entry !== undefined && holds;
       });
       await renewals(holder, 3);
+      // On a busy machine it may have gone to another one meanwhile.
+      const { lease } = await contest.holder();
       t.is(contest.holders.length, 1);
-      t.true(holder.lease.epoch >= before);
+      t.true(lease.epoch >= before, `epoch ${lease.epoch} after ${before}`);
       t.deepEqual(contest.wrongs, []);
     },
   );
