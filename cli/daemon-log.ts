@@ -1,5 +1,6 @@
 /** What a worker says: lines for people, or a JSON object a line for a collector of logs. */
 import { normaliseMessage } from '../core/failure-causes.ts';
+import { functionNameOf } from '../core/identifiers.ts';
 import type { TraceEvent } from '../worker/trace.ts';
 
 export interface DaemonLog {
@@ -27,7 +28,7 @@ function failed(
   event: TraceEvent & { readonly kind: 'task-failed' },
   counted: Map<string, number>,
 ): string | undefined {
-  const functionName = event.task.slice(0, event.task.lastIndexOf('.'));
+  const functionName = functionNameOf(event.task);
   const reason = `${functionName} ${String(event.final)} ${normaliseMessage(event.reason)}`;
   if (!counted.has(reason) && counted.size >= reasonsMax) counted.clear();
   const count = (counted.get(reason) ?? 0) + 1;

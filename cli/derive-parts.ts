@@ -75,14 +75,15 @@ async function runInOne(
     arguments: args,
     inputs: [...places.keys()].map((id) => results.get(id) ?? new Uint8Array()),
   };
-  const batch = { file, functionName: literalName, tasks: packTasks([task]) };
+  const batch = { file, tasks: packTasks([task]) };
   const [outcome] = await thread.run(batch, {
     tasks: [task.id],
     timeoutMs: undefined,
     recalled: new AbortController().signal,
   });
   if (outcome?.kind === 'done') return decodeValue(outcome.value) as readonly unknown[];
-  const error = outcome?.error ?? { name: 'BUG', message: 'no outcome', stack: '' };
+  const error =
+    outcome?.kind === 'failed' ? outcome.error : { name: 'BUG', message: 'no outcome', stack: '' };
   throw new JugqError(
     error.name === 'PART_MISSING' ? 'PART_MISSING' : 'JUGFILE_THREW',
     `a part that is derived from results: ${error.stack === '' ? error.message : error.stack}`,

@@ -104,8 +104,17 @@ export function openArguments(bytes: Uint8Array): OpenArguments {
  * @throws JugqError `VALUE_CORRUPT`, `FORMAT_UNKNOWN`
  */
 export function placesRead(bytes: Uint8Array): ReadonlySet<number> | undefined {
-  const isMarked = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes(waitingMark);
-  return isMarked ? new Set(openArguments(bytes).references.flatMap(placesReadIn)) : undefined;
+  if (!takesUnread(bytes)) return undefined;
+  return new Set(openArguments(bytes).references.flatMap(placesReadIn));
+}
+
+/**
+ * Whether a task may take inputs that are not read before it runs: they are loaded later, or only waited for.
+ *
+ * @param bytes - its arguments
+ */
+export function takesUnread(bytes: Uint8Array): boolean {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes(waitingMark);
 }
 
 /** How the tag is written; what only looks like it costs a look, no more. */

@@ -11,6 +11,11 @@ export interface DispatchState {
   readonly runs: RunProgress[];
   readonly ledger: Ledger;
   readonly durations: Durations;
+  /**
+   * Functions whose tasks may have killed a worker lately, and how many of them have to finish until tasks may follow
+   * others of theirs in a parcel again.
+   */
+  readonly struck: Map<string, number>;
   /** Threads of all workers; 0: none is known. */
   threads: number;
   /** Publish nothing before this moment (the server had no room), epoch ms; 0: go on. */
@@ -64,6 +69,8 @@ export type DispatchEvent =
   /** Neither in the queue nor resulted nor failed, although published before `readAt`. */
   | { readonly kind: 'absent'; readonly tasks: readonly TaskId[]; readonly readAt: number }
   | (MessagePlace & { readonly kind: 'withdrawn' })
+  /** It was delivered again, and those of its tasks that could be run have been published each by itself. */
+  | (MessagePlace & { readonly kind: 'taken-apart' })
   | { readonly kind: 'threads'; readonly threads: number }
   | { readonly kind: 'tick' };
 
@@ -97,7 +104,14 @@ export type Instruction =
 
 /** Nothing to do and nothing known. */
 export function startDispatch(): DispatchState {
-  return { runs: [], ledger: startLedger(), durations: startDurations(), threads: 0, heldUntil: 0 };
+  return {
+    runs: [],
+    ledger: startLedger(),
+    durations: startDurations(),
+    struck: new Map(),
+    threads: 0,
+    heldUntil: 0,
+  };
 }
 
 /** A task as one run has it. */

@@ -24,9 +24,17 @@ import {
 } from './dispatch-state.ts';
 import { noteDuration } from './durations.ts';
 import { idOf } from './graph.ts';
-import type { RunId, TaskId } from './identifiers.ts';
+import { functionNameOf, type RunId, type TaskId } from './identifiers.ts';
 import { invariant } from './errors.ts';
-import { enterLedger, leaveLedger, leaveParcel, messageKey, validateLedger } from './ledger.ts';
+import {
+  enterLedger,
+  leaveFollowers,
+  leaveLedger,
+  leaveParcel,
+  messageKey,
+  parcelAt,
+  validateLedger,
+} from './ledger.ts';
 import { publishReady } from './publish-ready.ts';
 import type { Pattern } from './patterns.ts';
 import { cancelMatching } from './cancel-tasks.ts';
@@ -160,6 +168,9 @@ function take(state: DispatchState, event: DispatchEvent, now: number, decided: 
     case 'withdrawn':
       leaveParcel(state, event);
       break;
+    case 'taken-apart':
+      for (const id of parcelAt(state, event)) suspect(state, functionNameOf(id));
+      break;
     case 'threads':
       state.threads = event.threads;
       break;
@@ -251,7 +262,9 @@ function takeResult(
     decided.instructions.push({ kind: 'clear-failure', id, revision: failure.revision });
   }
   if (present && event.ms !== undefined) {
-    noteDuration(state, 'finished', id.slice(0, id.lastIndexOf('.')), event.ms);
+    const functionName = functionNameOf(id);
+    noteDuration(state, 'finished', functionName, event.ms);
+    if (state.struck.size > 0) acquit(state, functionName);
   }
   const entry = state.ledger.entries.get(id);
   if (entry !== undefined && entry.expects !== revision) withdraw(decided, entry);
@@ -275,10 +288,13 @@ function takeFailure(
     learnFailure(run, task, failure);
     overtaken ||= isOvertaken(run, task);
   }
-  if (failure.kind === 'retry' || failure.kind === 'final') leaveLedger(state, id);
-  if (isNews && failure.ms !== undefined) {
-    noteDuration(state, 'failed', id.slice(0, id.lastIndexOf('.')), failure.ms);
+  const functionName = functionNameOf(id);
+  if (failure.kind === 'strike') suspect(state, functionName);
+  if (failure.kind === 'retry' || failure.kind === 'final') {
+    leaveFollowers(state, id);
+    leaveLedger(state, id);
   }
+  if (isNews && failure.ms !== undefined) noteDuration(state, 'failed', functionName, failure.ms);
   if (overtaken) {
     decided.instructions.push({ kind: 'clear-failure', id, revision: failure.revision });
   }
@@ -297,6 +313,20 @@ function takeFound(
     enterLedger(state, id, { head, queue, key, code, expects, since: now });
   }
 }
+
+/** A task of the function may have killed its worker: a few others have to finish before it is trusted again. */
+function suspect({ struck }: DispatchState, functionName: string): void {
+  struck.set(functionName, trustedAfter);
+}
+
+function acquit({ struck }: DispatchState, functionName: string): void {
+  const left = struck.get(functionName);
+  if (left === undefined) return;
+  if (left > 1) struck.set(functionName, left - 1);
+  else struck.delete(functionName);
+}
+
+const trustedAfter = 200;
 
 /** What is believed queued and is not there becomes suspicious; what is there and nobody here knows is looked at. */
 function sweep(

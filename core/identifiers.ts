@@ -30,6 +30,11 @@ export function isTaskId(text: string): text is TaskId {
   return taskIdPattern.test(text);
 }
 
+/** The name of a task's function. */
+export function functionNameOf(id: TaskId): string {
+  return id.slice(0, id.lastIndexOf('.'));
+}
+
 /** The function's name and the hash of a task id. */
 export function splitTaskId(id: TaskId): { functionName: string; hash: string } {
   const dot = id.lastIndexOf('.');

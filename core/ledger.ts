@@ -5,10 +5,10 @@
  * that the fact `queued` of a run and the ledger never disagree.
  */
 import { invariant } from './errors.ts';
-import { idOf } from './graph.ts';
+import { idOf, row } from './graph.ts';
 import type { TaskId } from './identifiers.ts';
 import type { DispatchState, MessagePlace, Placed } from './dispatch-state.ts';
-import { fact, holds, setFact } from './run-progress.ts';
+import { fact, holds, setFact, state as states, type RunProgress } from './run-progress.ts';
 
 /** A task that is believed to be queued. */
 export interface LedgerEntry extends MessagePlace {
@@ -72,6 +72,37 @@ export function leaveLedger(state: DispatchState, id: TaskId): void {
   parcel?.delete(id);
   if (parcel?.size === 0) ledger.parcels.delete(entry.key);
   setQueued(state, id, false);
+}
+
+/** A task has no result for those that follow it in its message: no worker runs them from there. */
+export function leaveFollowers(state: DispatchState, id: TaskId): void {
+  const { entries, parcels } = state.ledger;
+  const key = entries.get(id)?.key;
+  if (key === undefined || parcels.get(key)?.size === 1) return;
+  for (const run of state.runs) {
+    const task = run.index.find(id);
+    if (task === -1) continue;
+    for (const dependent of row(run.dependents, task)) {
+      const follower = idOf(run.plan.graph, dependent);
+      if (entries.get(follower)?.key !== key) continue;
+      leaveFollowers(state, follower);
+      leaveLedger(state, follower);
+    }
+  }
+}
+
+/** Whether a task that waits is queued together with all that it waits for. */
+export function isFollower(
+  { ledger }: Pick<DispatchState, 'ledger'>,
+  run: RunProgress,
+  task: number,
+  key: string,
+): boolean {
+  const { graph } = run.plan;
+  return row(graph.dependencies, task).every(
+    (each) =>
+      run.state[each] === states.finished || ledger.entries.get(idOf(graph, each))?.key === key,
+  );
 }
 
 /** None of the message's tasks is queued, except those of `but`. */

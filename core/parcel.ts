@@ -1,17 +1,34 @@
-/** The message of the work queue: one task, or several of one function that is known to be quick. */
+/**
+ * The message of the work queue: one task, or several of functions that are known to be quick.
+ *
+ * Some of these may be *followers*: they take results of tasks before them in the same parcel, whose revisions nobody
+ * knows yet.
+ */
 import { toBase32 } from './base32.ts';
 import { JugqError } from './errors.ts';
 import { hashBytes } from './hash-index.ts';
 import { taskId, type RunId, type TaskId } from './identifiers.ts';
 import { pack, requireFormat, unpack } from './wire.ts';
 
-export const parcelFormat = 1;
+export const parcelFormat = 2;
 
 /** A dependency as a parcel names it. */
 export interface InputReference {
   readonly id: TaskId;
-  /** Revision of its result when the parcel was published; a cache may serve just that one. */
+  /**
+   * Revision of its result when the parcel was published; a cache may serve just that one. 0: there was none, it comes
+   * from a task before this one in the same parcel.
+   */
   readonly revision: number;
+}
+
+/** What a worker needs to know of a task's function. */
+export interface ParcelFunction {
+  readonly name: string;
+  readonly fingerprint: string;
+  /** How many times a failed attempt is tried again. */
+  readonly retries: number;
+  readonly timeoutMs?: number;
 }
 
 /** Where bytes too large for a message are kept. */
@@ -24,6 +41,7 @@ export interface BlobReference {
 /** One task of a parcel. */
 export interface ParcelTask {
   readonly id: TaskId;
+  readonly fn: ParcelFunction;
   /** Revision that the put of its result must expect: 0, or that of a delete marker. */
   readonly expects: number;
   /** Revision that the put of a failure record must expect. */
@@ -36,19 +54,15 @@ export interface ParcelTask {
   readonly inputsElsewhere?: BlobReference;
 }
 
-/** A task as it is packed: by the 20 bytes of its hash, its parcel knows the function. */
+/** A task as it is packed: by the 20 bytes of its hash. */
 export type PackedTask = Omit<ParcelTask, 'id'> & { readonly hash: Uint8Array };
 
 /** One queue message. */
 export interface Parcel {
   readonly run: RunId;
-  /** Digest of the bundle that has the function. */
+  /** Digest of the bundle that has the functions. */
   readonly code: string;
-  readonly functionName: string;
-  readonly fingerprint: string;
-  readonly retries: number;
-  readonly timeoutMs?: number;
-  /** Its function is known to be quick: on its first delivery it may run without a look for its results. */
+  /** Its functions are known to be quick: on its first delivery it may run without a look for its results. */
   readonly quick: boolean;
   /** The first of its tasks that fails for good ends the run: nothing more of it is to be begun. */
   readonly failFast: boolean;
@@ -57,21 +71,27 @@ export interface Parcel {
   readonly tasks: readonly ParcelTask[];
 }
 
+/** The inputs of a task that tasks before it in its parcel give. */
+export function inputsFromParcel({ inputs }: Pick<ParcelTask, 'inputs'>): InputReference[] {
+  return inputs.filter((each) => each.revision === 0);
+}
+
 /** A parcel as bytes. */
 export function encodeParcel(
   parcel: Omit<Parcel, 'tasks'>,
   tasks: readonly PackedTask[],
 ): Uint8Array {
+  const functions = [...new Set(tasks.map((task) => task.fn))];
   return pack([
     parcelFormat,
     parcel.run,
     parcel.code,
-    parcel.functionName,
-    parcel.fingerprint,
-    parcel.retries,
-    parcel.timeoutMs ?? 0,
     parcel.quick,
+    parcel.failFast,
+    parcel.taken,
+    functions.map((fn) => [fn.name, fn.fingerprint, fn.retries, fn.timeoutMs ?? 0]),
     tasks.map((task) => [
+      functions.length === 1 ? 0 : functions.indexOf(task.fn),
       task.hash,
       task.expects,
       task.failureExpects,
@@ -79,8 +99,6 @@ export function encodeParcel(
       task.arguments,
       task.inputsElsewhere ?? flatten(task.inputs),
     ]),
-    parcel.failFast,
-    parcel.taken,
   ]);
 }
 
@@ -117,33 +135,16 @@ export function decodeParcel(bytes: Uint8Array): Parcel {
   const fields = unpack(bytes, 'a queue message');
   if (!Array.isArray(fields)) throw corrupt();
   requireFormat(fields[0], parcelFormat, 'a queue message');
-  const [
-    ,
-    run,
-    code,
-    functionName,
-    fingerprint,
-    retries,
-    timeoutMs,
-    quick,
-    tasks,
-    failFast,
-    taken,
-  ] = fields as ParcelFields;
-  if (typeof functionName !== 'string' || !Array.isArray(tasks) || tasks.length === 0) {
-    throw corrupt();
-  }
+  const [, run, code, quick, failFast, taken, functions, tasks] = fields as ParcelFields;
+  if (!Array.isArray(functions) || !Array.isArray(tasks) || tasks.length === 0) throw corrupt();
+  const known = functions.map(readFunction);
   return {
     run,
     code,
-    functionName,
-    fingerprint,
-    retries,
-    ...(timeoutMs > 0 ? { timeoutMs } : {}),
     quick,
     failFast,
     taken,
-    tasks: tasks.map((fieldsOfTask) => readTask(functionName, fieldsOfTask)),
+    tasks: tasks.map((fieldsOfTask) => readTask(known, fieldsOfTask)),
   };
 }
 
@@ -151,17 +152,15 @@ type ParcelFields = [
   format: number,
   run: RunId,
   code: string,
-  functionName: string,
-  fingerprint: string,
-  retries: number,
-  timeoutMs: number,
   quick: boolean,
-  tasks: unknown,
   failFast: boolean,
   taken: boolean,
+  functions: unknown,
+  tasks: unknown,
 ];
 
 type TaskFields = [
+  fn: number,
   hash: Uint8Array,
   expects: number,
   failureExpects: number,
@@ -170,12 +169,19 @@ type TaskFields = [
   inputs: unknown,
 ];
 
-function readTask(functionName: string, fields: unknown): ParcelTask {
-  if (!Array.isArray(fields) || !(fields[0] instanceof Uint8Array)) throw corrupt();
-  const [hash, expects, failureExpects, attempt, args, inputs] = fields as TaskFields;
-  if (hash.length !== hashBytes) throw corrupt();
-  const id = taskId(functionName, toBase32(hash));
-  const task = { id, expects, failureExpects, attempt, arguments: args };
+function readFunction(fields: unknown): ParcelFunction {
+  if (!Array.isArray(fields) || typeof fields[0] !== 'string') throw corrupt();
+  const [name, fingerprint, retries, timeoutMs] = fields as [string, string, number, number];
+  return { name, fingerprint, retries, ...(timeoutMs > 0 ? { timeoutMs } : {}) };
+}
+
+function readTask(functions: readonly ParcelFunction[], fields: unknown): ParcelTask {
+  if (!Array.isArray(fields) || !(fields[1] instanceof Uint8Array)) throw corrupt();
+  const [at, hash, expects, failureExpects, attempt, args, inputs] = fields as TaskFields;
+  const fn = functions[at];
+  if (fn === undefined || hash.length !== hashBytes) throw corrupt();
+  const id = taskId(fn.name, toBase32(hash));
+  const task = { id, fn, expects, failureExpects, attempt, arguments: args };
   if (Array.isArray(inputs)) return { ...task, inputs: readInputs(inputs) };
   if (!isBlobReference(inputs)) throw corrupt();
   return { ...task, inputs: [], inputsElsewhere: inputs };

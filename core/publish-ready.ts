@@ -1,11 +1,13 @@
-/** Which ready tasks are published now, and how they are put into parcels. */
-import { expectedMs, isKnown, isProven } from './durations.ts';
+/** Which ready tasks are published now. */
+import { expectedMs, isKnown } from './durations.ts';
 import { newestWith, type DispatchState, type Instruction, type Placed } from './dispatch-state.ts';
+import { fillParcel, firstReady, isQuick, parcelSize } from './fill-parcel.ts';
 import { argumentsOf, functionOf, hashBytesOf, idOf, row } from './graph.ts';
-import { enterLedger, messageKey, type LedgerEntry } from './ledger.ts';
+import { messageKey } from './ledger.ts';
 import type { InputReference, PackedTask } from './parcel.ts';
 import {
-  countIn,
+  fact,
+  holds,
   standingFailure,
   stateCount,
   state as states,
@@ -50,10 +52,14 @@ export function parcelTask(run: RunProgress, task: number): PackedTask {
   const { graph, spilled } = run.plan;
   const inputs: InputReference[] = [];
   for (const dependency of row(graph.dependencies, task)) {
-    inputs.push({ id: idOf(graph, dependency), revision: run.revision[dependency] ?? 0 });
+    // Without a result, it travels in the same parcel, and its key may have a marker.
+    const isThere = holds(run, dependency, fact.hasResult);
+    const revision = isThere ? (run.revision[dependency] ?? 0) : 0;
+    inputs.push({ id: idOf(graph, dependency), revision });
   }
   return {
     hash: hashBytesOf(graph, task),
+    fn: functionOf(graph, task),
     expects: run.revision[task] ?? 0,
     failureExpects: run.failures.get(task)?.revision ?? 0,
     attempt: nextAttempt(run, task),
@@ -85,34 +91,10 @@ function publishOne(
   const expects = owner.run.revision[owner.task] ?? 0;
   const key = messageKey({ queue, head });
   const entry = { head, queue, key, code, since: now, expects };
-  enterLedger(state, head, entry, owner);
-  const mates = isRetry(owner) ? [] : popMates(state, { run, fn, owner, entry, most: size - 1 });
-  const tasks = [owner.task, ...mates];
-  out.push({ kind: 'publish', run: owner.run, tasks, head, quick: isQuick(state, name) });
+  const quick = isQuick(state, name);
+  const tasks = fillParcel(state, { owner, entry, quick }, { run, fn, most: size });
+  out.push({ kind: 'publish', run: owner.run, tasks, head, quick });
   return tasks.length;
-}
-
-/** Takes more ready tasks of the function that may travel in the owner's parcel, and enters them into the ledger. */
-function popMates(
-  state: DispatchState,
-  parcel: { run: RunProgress; fn: number; owner: Placed; entry: LedgerEntry; most: number },
-): number[] {
-  const { run, fn, owner, entry, most } = parcel;
-  const mates: number[] = [];
-  let bytes = parcelBytes(owner);
-  while (mates.length < most) {
-    const task = firstReady(run, fn);
-    if (task === -1) break;
-    const theirs = newestWith(state, { run, task });
-    bytes += parcelBytes(theirs);
-    if (theirs.run !== owner.run || isRetry(theirs) || bytes > parcelBytesMax) break;
-    run.ready.pop(fn);
-    const expects = owner.run.revision[theirs.task] ?? 0;
-    const own = expects === entry.expects ? entry : { ...entry, expects };
-    enterLedger(state, idOf(run.plan.graph, task), own, theirs);
-    mates.push(theirs.task);
-  }
-  return mates;
 }
 
 /** The function whose first ready task goes first, among those whose queue has room; -1: nothing to publish. */
@@ -142,62 +124,4 @@ function hasRoom(state: DispatchState, { run, task }: Placed): boolean {
 /** How many tasks of a task's function the run has in the queue. */
 function queuedOf({ plan, counts }: RunProgress, task: number): number {
   return counts[(plan.graph.functionOf[task] ?? 0) * stateCount + states.queued] ?? 0;
-}
-
-/** The heap may hold tasks that are no longer ready: they fall off here. */
-function firstReady(run: RunProgress, fn: number): number {
-  for (;;) {
-    const task = run.ready.peek(fn);
-    if (task === -1 || run.state[task] === states.ready) return task;
-    run.ready.pop(fn);
-  }
-}
-
-/**
- * How many tasks of a function travel together: about ten milliseconds of work, and no more than leaves every thread
- * several parcels to share, unless these would be tiny. A function that is not yet known travels alone.
- */
-function parcelSize(state: DispatchState, run: RunProgress, fn: number): number {
-  const name = run.plan.graph.functions[fn]?.name ?? '';
-  if (!isKnown(state, name)) return 1;
-  const byTime = Math.floor(
-    parcelMs / Math.max(expectedMs(state, name), parcelMs / parcelTasksMax),
-  );
-  const fair = Math.ceil(countIn(run, states.ready) / (4 * Math.max(1, state.threads)));
-  const worthwhile = Math.ceil(worthwhileMs / expectedMs(state, name));
-  const most = isProven(state, name) ? parcelTasksMax : unprovenMax;
-  return Math.max(1, Math.min(byTime, Math.max(fair, worthwhile), most));
-}
-
-const parcelMs = 10;
-/** What a message costs all who handle it: less work than that is not worth sharing. */
-const worthwhileMs = 0.5;
-const parcelTasksMax = 100;
-/** Of a function that has only failed so far: the first of its tasks that do not fail at once share a worker with few. */
-const unprovenMax = 16;
-/** Far below the megabyte that a server takes as a message unless told otherwise. */
-const parcelBytesMax = 256 * 1024;
-/** Of one task beside its arguments; of one input beside the name of its function. */
-const taskBytes = 64;
-const inputBytes = 48;
-const quickMs = 20;
-
-function isQuick(state: DispatchState, functionName: string): boolean {
-  return isProven(state, functionName) && expectedMs(state, functionName) < quickMs;
-}
-
-/** About how much of a message the task takes. */
-function parcelBytes({ run, task }: Placed): number {
-  const { graph, spilled } = run.plan;
-  let bytes = taskBytes;
-  if (!spilled.has(task)) bytes += argumentsOf(graph, task).length;
-  for (const input of row(graph.dependencies, task)) {
-    bytes += inputBytes + functionOf(graph, input).name.length;
-  }
-  return bytes;
-}
-
-/** What failed before travels alone, so that it drags nobody along. */
-function isRetry({ run, task }: Placed): boolean {
-  return standingFailure(run, task) !== undefined;
 }

@@ -9,11 +9,12 @@ import {
   type DispatchState,
   type Instruction,
   type MessagePlace,
+  type Placed,
   type Recall,
 } from './dispatch-state.ts';
 import { functionOf, idOf } from './graph.ts';
-import { messageKey, parcelAt, type LedgerEntry } from './ledger.ts';
-import { fact, holds, state as states, type RunProgress } from './run-progress.ts';
+import { isFollower, messageKey, parcelAt, type LedgerEntry } from './ledger.ts';
+import { fact, holds, state as states } from './run-progress.ts';
 
 /** What one call of `apply` has decided so far. */
 export interface Decided {
@@ -37,7 +38,8 @@ export function withdrawUnqueued(state: DispatchState, decided: Decided): void {
     for (const task of run.unqueued.splice(0)) {
       if (!holds(run, task, fact.queued)) continue;
       const entry = state.ledger.entries.get(idOf(run.plan.graph, task));
-      if (entry !== undefined && !isRightlyQueued(run, task, entry)) withdraw(decided, entry);
+      if (entry !== undefined && !isRightlyQueued(state, { run, task }, entry))
+        withdraw(decided, entry);
     }
   }
 }
@@ -50,7 +52,7 @@ export function withdrawStale(state: DispatchState, decided: Decided): void {
     const { run, task } = newest;
     const isOutdated =
       entry.code !== run.plan.code || entry.queue !== functionOf(run.plan.graph, task).queue;
-    if (isOutdated || !isRightlyQueued(run, task, entry)) withdraw(decided, entry);
+    if (isOutdated || !isRightlyQueued(state, newest, entry)) withdraw(decided, entry);
   }
 }
 
@@ -79,13 +81,17 @@ export function withdrawUseless(
 /**
  * Whether a queued task may be executed as its message says.
  *
- * A finished task's message is on its way out by itself, and one that is not needed or was cancelled harms nobody. The
+ * A finished task's message is on its way out by itself, and one that is not needed or was cancelled harms nobody. One
+ * that waits is right if all that it waits for is in the same message. The
  * put of a result that expects another revision than the last is refused, so the execution would be in vain.
  */
-function isRightlyQueued(run: RunProgress, task: number, entry: LedgerEntry): boolean {
+function isRightlyQueued(state: DispatchState, { run, task }: Placed, entry: LedgerEntry): boolean {
   const each = run.state[task];
   if (each === states.finished || each === states.idle || each === states.cancelled) return true;
-  return each === states.queued && entry.expects === run.revision[task];
+  if (entry.expects !== run.revision[task]) return false;
+  return (
+    each === states.queued || (each === states.waiting && isFollower(state, run, task, entry.key))
+  );
 }
 
 /** Decides to withdraw a message. */

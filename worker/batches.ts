@@ -2,6 +2,7 @@
 import { invariant } from '../core/errors.ts';
 import type { ParcelTask } from '../core/parcel.ts';
 import type { HeldParcel } from './held-parcels.ts';
+import type { TaskEnd } from './parcel-ends.ts';
 import type { Schedule, NextBatch, Work } from './schedule.ts';
 import { storeResult, type AttemptFailure } from './store-outcome.ts';
 import { packTasks, type Outcome } from './task-protocol.ts';
@@ -16,6 +17,8 @@ export interface BatchWishes {
   readonly onParcelMs: (ms: number) => void;
   /** A task has killed its process: it is tried again in one of its own. */
   readonly rerunSuspect: (held: HeldParcel, task: ParcelTask, died: boolean) => Promise<void>;
+  /** A follower is to be run, with what it takes from its parcel read like any other input. */
+  readonly rerunFollower: (held: HeldParcel, task: ParcelTask) => Promise<void>;
 }
 
 export class Batches {
@@ -88,7 +91,7 @@ export class Batches {
     const first = works[0];
     if (first === undefined) return;
     this.#countBegun(works, 1);
-    const { timeoutMs, functionName } = first.held.parcel;
+    const { timeoutMs } = first.task.fn;
     const runner = suspect ? this.#suspects : this.#threads[batch.thread];
     invariant(runner, 'a batch has a thread');
     const tasks = packTasks(works.map((each) => each.runnable));
@@ -96,7 +99,7 @@ export class Batches {
     this.#batches.set(recalled, works);
     try {
       const outcomes = await runner.run(
-        { file: first.file, functionName, tasks },
+        { file: first.file, tasks },
         { tasks: works.map((each) => each.task.id), timeoutMs, recalled: recalled.signal },
       );
       works.forEach((work, at) => {
@@ -116,33 +119,63 @@ export class Batches {
 
   #conclude(work: Work, outcome: Outcome): void {
     const { held, task } = work;
-    const { kind, ms } = outcome;
-    this.#schedule.note(held.parcel.functionName, kind, ms);
-    this.#wishes.onParcelMs((ms + handlingMs) * held.parcel.tasks.length);
-    if (kind === 'failed') {
-      const { error, output } = outcome;
-      this.#failLater(work, { error, output, ms, final: false });
+    if (outcome.kind !== 'skipped') {
+      const { kind, ms } = outcome;
+      this.#schedule.note(task.fn.name, kind, ms);
+      this.#wishes.onParcelMs((ms + handlingMs) * held.parcel.tasks.length);
+    }
+    if (!followsInBatch(work)) {
+      this.#keep(work, outcome);
       return;
     }
-    const failureRevision = work.suspect?.failureRevision ?? task.failureExpects;
-    const attempted = { parcel: held.parcel, task, failureRevision };
-    storeResult(this.#context, attempted, outcome, () => {
-      this.#context.held.settle(held);
+    // What it was made of counts only when it is stored, and only if nobody else's is.
+    held.ends?.whenFollowed(task, (end) => {
+      if (end === 'accepted') this.#keep(work, outcome);
+      else this.#follow(work, end);
+    });
+  }
+
+  /** Makes an outcome last. */
+  #keep(work: Work, outcome: Outcome): void {
+    const { held, task } = work;
+    if (outcome.kind === 'failed') {
+      const { error, output, ms } = outcome;
+      this.#failLater(work, { error, output, ms, final: false });
+    } else if (outcome.kind === 'done') {
+      const failureRevision = work.suspect?.failureRevision ?? task.failureExpects;
+      const attempted = { parcel: held.parcel, task, failureRevision };
+      storeResult(this.#context, attempted, outcome, (end) => {
+        this.#context.held.settle(held, task.id, end);
+      });
+    } else {
+      this.#follow(work, 'other');
+    }
+  }
+
+  /** What a follower takes from its parcel has ended, and the follower has not been run with that. */
+  #follow({ held, task }: Work, end: TaskEnd): void {
+    if (end === 'none') {
+      // The dispatcher hears why, and publishes it when there is a result to take.
+      this.#context.held.settle(held, task.id, 'none');
+      return;
+    }
+    this.#wishes.rerunFollower(held, task).catch((error: unknown) => {
+      handBackFailed(this.#context, held, error);
     });
   }
 
   /** The thread or process ended under its tasks. One task alone did it; of several, each is tried by itself. */
-  #runnerDied({ works, shares }: NextBatch, error: unknown): void {
+  #runnerDied({ leaders, works, shares }: NextBatch, error: unknown): void {
     const death = error instanceof RunnerDied ? error : new RunnerDied('exit', String(error));
     const [only] = works;
     if (death.kind === 'aborted' || only === undefined) return;
     if (death.kind === 'recalled') {
       // Those who only shared the batch begin again; what is gone falls out of the schedule.
-      for (const work of works) this.#schedule.add(work);
+      for (const work of leaders) this.#schedule.add(work);
       return;
     }
     if (shares || works.length > 1) {
-      for (const work of works) this.#schedule.add({ ...work, alone: true });
+      for (const work of works) this.#runAlone(work);
       return;
     }
     // A thread may end of what another task left in it: only in a process of its own is it this one's doing.
@@ -161,6 +194,16 @@ export class Batches {
     });
   }
 
+  #runAlone(work: Work): void {
+    if (followsInBatch(work)) {
+      work.held.ends?.whenFollowed(work.task, (end) => {
+        this.#follow(work, end);
+      });
+    } else {
+      this.#schedule.add({ ...work, companions: [], alone: true });
+    }
+  }
+
   #failLater(work: Work, failure: Omit<AttemptFailure, 'failureRevision' | 'strikes'>): void {
     const known = work.suspect ?? { failureRevision: work.task.failureExpects, strikes: 0 };
     failTask(this.#context, work.held, work.task, { ...failure, ...known }).catch(
@@ -172,14 +215,19 @@ export class Batches {
 
   #countBegun(works: readonly Work[], change: 1 | -1): void {
     for (const { held, task } of works) {
-      const { functionName } = held.parcel;
-      this.#runningNow.set(functionName, (this.#runningNow.get(functionName) ?? 0) + change);
+      const { name } = task.fn;
+      this.#runningNow.set(name, (this.#runningNow.get(name) ?? 0) + change);
       if (change < 0) continue;
       held.started = true;
       this.#begun++;
       this.#context.trace({ kind: 'task-started', task: task.id });
     }
   }
+}
+
+/** Whether a task takes what others in its batch give. */
+function followsInBatch({ held, runnable }: Work): boolean {
+  return held.ends !== undefined && runnable.inputs.some((each) => typeof each === 'string');
 }
 
 /** What a task costs its worker besides its run: what is taken ahead of tiny tasks is bounded by this. */

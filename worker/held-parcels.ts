@@ -7,6 +7,7 @@
 import type { Delivery, Pulse } from '../broker/pull.ts';
 import type { RunId, TaskId } from '../core/identifiers.ts';
 import type { Parcel } from '../core/parcel.ts';
+import { ParcelEnds, type TaskEnd } from './parcel-ends.ts';
 
 /** A parcel in this worker's hands. */
 export interface HeldParcel {
@@ -20,6 +21,8 @@ export interface HeldParcel {
   started: boolean;
   /** When the last heartbeat was sent, on the monotonic clock. */
   aliveAt: number;
+  /** How those of its tasks ended that others of them wait for; undefined: none waits. */
+  readonly ends: ParcelEnds | undefined;
   /** None of its tasks is to be started any more. */
   gone: boolean;
   /** Its message was handed back, or taken out of the queue: nothing more is sent for it. */
@@ -84,6 +87,7 @@ export class HeldParcels {
       parcel,
       takenAt: now,
       left: parcel.tasks.length,
+      ends: ParcelEnds.of(parcel),
       started: false,
       aliveAt: now,
       gone: false,
@@ -94,7 +98,8 @@ export class HeldParcels {
   }
 
   /** One more task has come to its end; the last one acknowledges the parcel. */
-  settle(held: HeldParcel): void {
+  settle(held: HeldParcel, id: TaskId, end: TaskEnd): void {
+    held.ends?.note(id, end);
     held.left--;
     if (held.left > 0) return;
     if (!held.answered && !this.#isLate(held)) held.delivery.ack();

@@ -139,15 +139,11 @@ export class Performer {
   #send(instruction: Instruction & { kind: 'publish' }, tasks: readonly PackedTask[]): void {
     const { run, head } = instruction;
     const { graph, code } = run.plan;
-    const facts = functionOf(graph, instruction.tasks[0] ?? 0);
+    const { queue } = functionOf(graph, instruction.tasks[0] ?? 0);
     const payload = encodeParcel(
       {
         run: run.id,
         code,
-        functionName: facts.name,
-        fingerprint: facts.fingerprint,
-        retries: facts.retries,
-        ...(facts.timeoutMs === undefined ? {} : { timeoutMs: facts.timeoutMs }),
         quick: instruction.quick,
         failFast: run.failFast,
         taken: instruction.tasks.some((task) => row(run.dependents, task).length > 0),
@@ -155,7 +151,7 @@ export class Performer {
       tasks,
     );
     this.#publishing++;
-    this.#context.project.queue.publish({ head, queue: facts.queue, payload }, (outcome, why) => {
+    this.#context.project.queue.publish({ head, queue, payload }, (outcome, why) => {
       this.#publishing--;
       const book = this.#runs.book(run.id);
       if (outcome === 'accepted' && book !== undefined) book.published += instruction.tasks.length;
@@ -163,7 +159,7 @@ export class Performer {
         this.#refuse(instruction, why.kind === 'refused' ? why.description : '');
       else if (book !== undefined) book.note = undefined;
       if (outcome === 'occupied' && !this.#context.isOver()) {
-        this.#context.guard(this.#inspect([{ head, queue: facts.queue }]));
+        this.#context.guard(this.#inspect([{ head, queue }]));
         this.#context.sweepSoon();
       }
     });

@@ -10,7 +10,11 @@ import type { CodeFiles } from './code-files.ts';
 import type { HeldParcel } from './held-parcels.ts';
 import { readInputList } from './input-lists.ts';
 import type { Input } from './inputs.ts';
+import { companies } from './companies.ts';
+import type { ParcelEnds } from './parcel-ends.ts';
 import type { Work } from './schedule.ts';
+import type { BatchTask } from './task-protocol.ts';
+import { tellTakenApart } from '../broker/taken-apart.ts';
 import { dropFailure } from './store-outcome.ts';
 import { publishSingly, strike } from './suspects.ts';
 import { failTask, handBackLater, type WorkerContext } from './worker-context.ts';
@@ -23,6 +27,15 @@ const unread = Promise.resolve<Input>({ kind: 'there', bytes: new Uint8Array() }
 
 /** More questions at once would wait in the link for so long that their time runs out. */
 const readAtOnce = 1024;
+
+type MissingInput = Extract<Input, { kind: 'missing' }>;
+
+/** How a task is to be run. */
+interface Manner {
+  readonly suspect?: Work['suspect'];
+  /** What comes from tasks that go to the same thread; absent: all that can. */
+  readonly followed?: readonly TaskId[];
+}
 
 /** Where work goes that is ready for a thread. */
 export interface Ready {
@@ -46,12 +59,37 @@ export class Preparation {
   async prepare(held: HeldParcel): Promise<void> {
     const { parcel } = held;
     const known = parcel.quick ? [] : await this.#lookUp(parcel.tasks);
-    for (const _ of known) this.#context.held.settle(held);
+    for (const id of known) this.#context.held.settle(held, id, 'other');
     const unfinished = parcel.tasks.filter((task) => !known.includes(task.id));
-    const wanting = unfinished.filter((task) => !this.#prepareAtOnce(held, task));
+    if (held.ends !== undefined) {
+      await this.#prepareTogether(held, held.ends, unfinished);
+      return;
+    }
+    const wanting = unfinished.filter((task) => {
+      const work = this.#workAtOnce(held, task);
+      if (work !== undefined) this.#ready.add(work);
+      return work === undefined;
+    });
     this.#ready.pump();
     if (wanting.length === 0) return;
-    await Promise.all(wanting.map((task) => this.#prepareTask(held, task)));
+    await Promise.all(wanting.map((task) => this.prepareTask(held, task)));
+    this.#ready.pump();
+  }
+
+  /** Prepares tasks of which some take what others give: these go to a thread together. */
+  async #prepareTogether(
+    held: HeldParcel,
+    ends: ParcelEnds,
+    tasks: readonly ParcelTask[],
+  ): Promise<void> {
+    const works = await Promise.all(
+      tasks.map(async (task) => this.#workAtOnce(held, task) ?? (await this.#work(held, task))),
+    );
+    for (const work of companies(
+      works.flatMap((each) => each ?? []),
+      ends,
+    ))
+      this.#ready.add(work);
     this.#ready.pump();
   }
 
@@ -61,15 +99,22 @@ export class Preparation {
     const known = await this.#lookUp(parcel.tasks);
     for (const id of known) {
       await dropFailure(this.#context, id);
-      this.#context.held.settle(held);
+      this.#context.held.settle(held, id, 'other');
     }
     const [head, ...rest] = parcel.tasks;
     const tail = rest.filter((task) => !known.includes(task.id));
-    if (!(await publishSingly(this.#context, parcel, queue, tail))) {
+    const isRipe = (task: ParcelTask): boolean =>
+      held.ends?.followedBy(task).every((id) => known.includes(id)) ?? true;
+    if (!(await publishSingly(this.#context, parcel, queue, tail.filter(isRipe)))) {
       handBackLater(this.#context, held);
       return;
     }
-    for (const _ of tail) this.#context.held.settle(held);
+    // Those that wait for others are left out: the dispatcher publishes them when they can run.
+    for (const task of tail) this.#context.held.settle(held, task.id, 'none');
+    if (head !== undefined && !tail.every(isRipe)) {
+      const { connection, names } = this.#context.project;
+      tellTakenApart(connection, names, { head: head.id, queue });
+    }
     if (head !== undefined && !known.includes(head.id)) await this.runSuspect(held, head);
   }
 
@@ -77,7 +122,7 @@ export class Preparation {
   async runSuspect(held: HeldParcel, task: ParcelTask, died = false): Promise<void> {
     const struck = await strike(this.#context, task, died);
     if (struck.kind === 'settled') {
-      this.#context.held.settle(held);
+      this.#context.held.settle(held, task.id, 'none');
       return;
     }
     const suspect = { failureRevision: struck.revision, strikes: struck.strikes };
@@ -86,7 +131,7 @@ export class Preparation {
       await failTask(this.#context, held, task, { error, output: '', final: true, ...suspect });
       return;
     }
-    await this.#prepareTask(held, task, suspect);
+    await this.prepareTask(held, task, suspect);
     this.#ready.pump();
   }
 
@@ -98,41 +143,49 @@ export class Preparation {
     return tasks.filter((_, at) => found[at]?.present === true).map((task) => task.id);
   }
 
-  /** Puts the task into the schedule if all that it needs is in memory: promises would cost more than the rest. */
-  #prepareAtOnce(held: HeldParcel, task: ParcelTask): boolean {
+  /** The work of a task if all that it needs is in memory: promises would cost more than the rest. */
+  #workAtOnce(held: HeldParcel, task: ParcelTask): Work | undefined {
     const file = this.#code.placed(held.parcel.code);
     const { arguments: args } = task;
-    if (file === undefined || !(args instanceof Uint8Array)) return false;
-    if (task.inputsElsewhere !== undefined) return false;
-    const inputs: Uint8Array[] = [];
+    if (file === undefined || !(args instanceof Uint8Array)) return undefined;
+    if (task.inputsElsewhere !== undefined) return undefined;
+    const followed = held.ends?.followedBy(task) ?? [];
+    const inputs: (Uint8Array | TaskId)[] = [];
     for (const each of task.inputs) {
-      const bytes = this.#context.inputs.cached(each, task.expects);
-      if (bytes === undefined) return false;
+      const bytes = followed.includes(each.id)
+        ? each.id
+        : this.#context.inputs.cached(each, task.expects);
+      if (bytes === undefined) return undefined;
       inputs.push(bytes);
     }
-    this.#schedule(held, task, { file, args, inputs });
-    return true;
+    return workOf(held, task, { file, args, inputs });
   }
 
-  /** Gathers what the task needs and puts it into the schedule. */
-  async #prepareTask(held: HeldParcel, task: ParcelTask, suspect?: Work['suspect']): Promise<void> {
+  /** Gathers what the task needs and puts it into the schedule: by itself, even if it is a follower. */
+  async prepareTask(held: HeldParcel, task: ParcelTask, suspect?: Work['suspect']): Promise<void> {
+    const work = await this.#work(held, task, { suspect, followed: [] });
+    if (work !== undefined) this.#ready.add(work);
+  }
+
+  /**
+   * Gathers what the task needs.
+   *
+   * @returns undefined if something is not there: the task is settled then
+   */
+  async #work(held: HeldParcel, task: ParcelTask, how: Manner = {}): Promise<Work | undefined> {
+    const { suspect, followed = held.ends?.followedBy(task) ?? [] } = how;
     const references = await this.#referencesOf(task);
     if (references === undefined) {
       // The dispatcher misses the message and publishes the task again.
-      this.#context.held.settle(held);
-      return;
+      this.#context.held.settle(held, task.id, 'none');
+      return undefined;
     }
-    const read = await this.#readInputs(task, references);
-    const missing = read.find((each) => each.kind === 'missing');
-    if (missing !== undefined) {
-      await this.#reportMissing(held, task, missing, suspect);
-      return;
-    }
-    const inputs = read.flatMap((each) => (each.kind === 'there' ? [each.bytes] : []));
+    const inputs = await this.#readInputs(task, references, followed);
+    if (!Array.isArray(inputs)) return this.#missing(held, task, inputs, how);
     try {
       const args = await this.#argumentsOf(task);
       const file = await this.#code.file(held.parcel.code);
-      this.#schedule(held, task, { file, args, inputs }, suspect);
+      return workOf(held, task, { file, args, inputs }, suspect);
     } catch (error) {
       if (!isJugqError(error, 'VALUE_CORRUPT')) throw error;
       // What the planner stored for it is gone, and no retry brings it back.
@@ -144,22 +197,8 @@ export class Preparation {
         failureRevision,
         strikes: suspect?.strikes ?? 0,
       });
+      return undefined;
     }
-  }
-
-  #schedule(
-    held: HeldParcel,
-    task: ParcelTask,
-    needs: {
-      readonly file: string;
-      readonly args: Uint8Array;
-      readonly inputs: readonly Uint8Array[];
-    },
-    suspect?: Work['suspect'],
-  ): void {
-    const { file, args, inputs } = needs;
-    const runnable = { id: task.id, attempt: task.attempt, arguments: args, inputs };
-    this.#ready.add({ held, task, runnable, file, suspect, alone: false });
   }
 
   /** What the task takes; undefined: the list has gone. */
@@ -172,17 +211,27 @@ export class Preparation {
       : readInputList(this.#context.project.blobs, inputsElsewhere);
   }
 
-  async #readInputs(task: ParcelTask, references: readonly InputReference[]): Promise<Input[]> {
+  /** The bytes of all inputs, of those that are `followed` the id; or the first that is missing. */
+  async #readInputs(
+    task: ParcelTask,
+    references: readonly InputReference[],
+    followed: readonly TaskId[],
+  ): Promise<(Uint8Array | TaskId)[] | MissingInput> {
     const { arguments: args, expects } = task;
     // Large arguments are read later: their task gets all inputs, which costs no more than time.
     const read = references.length > 0 && args instanceof Uint8Array ? placesRead(args) : undefined;
-    const all: Input[] = [];
+    const all: (Uint8Array | TaskId)[] = [];
     for (let at = 0; at < references.length; at += readAtOnce) {
       const some = references.slice(at, at + readAtOnce).map((each, i) => {
+        if (followed.includes(each.id)) return Promise.resolve(each.id);
         const isRead = read === undefined || read.has(at + i);
         return isRead ? this.#context.inputs.read(each, expects) : unread;
       });
-      all.push(...(await Promise.all(some)));
+      for (const each of await Promise.all(some)) {
+        if (typeof each === 'string') all.push(each);
+        else if (each.kind === 'there') all.push(each.bytes);
+        else return each;
+      }
     }
     return all;
   }
@@ -191,12 +240,12 @@ export class Preparation {
    * A dependency is not there: a marker on its key tells the dispatcher, which has it computed again and then comes
    * back to this task.
    */
-  async #reportMissing(
+  async #missing(
     held: HeldParcel,
     task: ParcelTask,
-    missing: Extract<Input, { kind: 'missing' }>,
-    suspect: Work['suspect'],
-  ): Promise<void> {
+    missing: MissingInput,
+    how: Manner,
+  ): Promise<Work | undefined> {
     const { results } = this.#context.project;
     this.#context.trace({ kind: 'input-missing', task: task.id, input: missing.id });
     const own = await results.readFromLeader(task.id);
@@ -204,11 +253,11 @@ export class Preparation {
       const outcome = await results.mark(missing.id, missing.revision);
       // Refused: somebody wrote there meanwhile, so it is worth another look.
       if (outcome.kind === 'refused') {
-        await this.#prepareTask(held, task, suspect);
-        return;
+        return this.#work(held, task, how);
       }
     }
-    this.#context.held.settle(held);
+    this.#context.held.settle(held, task.id, 'none');
+    return undefined;
   }
 
   async #argumentsOf(task: ParcelTask): Promise<Uint8Array> {
@@ -218,4 +267,18 @@ export class Preparation {
     if (bytes !== undefined) return bytes;
     throw new JugqError('VALUE_CORRUPT', `the large arguments of ${task.id} are gone: plan again`);
   }
+}
+
+function workOf(
+  held: HeldParcel,
+  task: ParcelTask,
+  needs: Pick<Work, 'file'> & {
+    readonly args: Uint8Array;
+    readonly inputs: BatchTask['inputs'];
+  },
+  suspect?: Work['suspect'],
+): Work {
+  const { file, args, inputs } = needs;
+  const runnable = { id: task.id, attempt: task.attempt, arguments: args, inputs };
+  return { held, task, runnable, file, companions: [], suspect, alone: false };
 }

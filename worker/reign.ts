@@ -9,6 +9,7 @@
 import type { Entry } from '../broker/bucket.ts';
 import type { Lease } from '../broker/lease.ts';
 import type { ResultEntry } from '../broker/results.ts';
+import { hearTakenApart } from '../broker/taken-apart.ts';
 import { readWorker } from '../broker/worker-records.ts';
 import { apply, startDispatch, type DispatchEvent } from '../core/dispatch.ts';
 import { isOver } from '../core/records.ts';
@@ -111,6 +112,7 @@ export class Reign {
     if (isOver()) return;
     this.#followResults(from);
     this.#followWorkers();
+    this.#hearTakenApart();
     const runsKnown = this.#followRuns();
     this.#startTimers();
     // Nothing is decided before all active runs are known: else an older run's code might be published first.
@@ -139,6 +141,17 @@ export class Reign {
       this.#tell(resultEvent(entry));
     };
     this.#followings.push(this.#options.project.results.follow(from, see, this.#replaced));
+  }
+
+  /** Tasks of which nothing will come from a message that was taken apart: the queue is compared soon. */
+  #hearTakenApart(): void {
+    const { connection, names } = this.#options.project;
+    this.#followings.push(
+      hearTakenApart(connection, names, (place) => {
+        this.#tell({ kind: 'taken-apart', ...place });
+        this.#context.sweepSoon();
+      }),
+    );
   }
 
   #followWorkers(): void {

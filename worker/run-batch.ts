@@ -3,6 +3,7 @@ import { hash } from 'node:crypto';
 import { dirname } from 'node:path';
 import { encodeValue } from '../core/codec.ts';
 import { invariant, isJugqError, JugqError } from '../core/errors.ts';
+import { functionNameOf, type TaskId } from '../core/identifiers.ts';
 import { installJugfileApi } from '../core/jugfile-api.ts';
 import type { TaskError } from '../core/records.ts';
 import type { FileReference } from '../core/references.ts';
@@ -17,6 +18,7 @@ import {
   packOutcomes,
   unpackTasks,
   type Batch,
+  type BatchTask,
   type Outcome,
   type RunnableTask,
 } from './task-protocol.ts';
@@ -54,13 +56,35 @@ export function prepareForUserCode(toWorker: WorkerLink): void {
  */
 export async function runBatch(batch: Batch): Promise<Uint8Array> {
   const outcomes: Outcome[] = [];
-  for (const task of unpackTasks(batch.tasks)) {
-    const outcome = runTask(batch, task);
+  const results = new Map<TaskId, Uint8Array>();
+  const tasks = unpackTasks(batch.tasks);
+  for (const task of tasks) {
+    const inputs = inputsOf(task, results);
+    const outcome = inputs === undefined ? skipped : runTask(batch.file, { ...task, inputs });
     // Promises would be most of what a tiny task costs that waits for nothing.
-    outcomes.push(outcome instanceof Promise ? await outcome : outcome);
+    const settled = outcome instanceof Promise ? await outcome : outcome;
+    if (settled.kind === 'done') results.set(task.id, settled.value);
+    outcomes.push(settled);
   }
-  tidy(batch.functionName);
+  const last = tasks.at(-1);
+  if (last !== undefined) tidy(functionNameOf(last.id));
   return packOutcomes(outcomes);
+}
+
+const skipped: Outcome = { kind: 'skipped' };
+
+/** All inputs, those from tasks of the same batch among them; undefined: one of these has failed. */
+function inputsOf(
+  { inputs }: BatchTask,
+  results: ReadonlyMap<TaskId, Uint8Array>,
+): Uint8Array[] | undefined {
+  const bytes: Uint8Array[] = [];
+  for (const each of inputs) {
+    const input = typeof each === 'string' ? results.get(each) : each;
+    if (input === undefined) return undefined;
+    bytes.push(input);
+  }
+  return bytes;
 }
 
 /** What a task has done to the whole thread must not reach those after it. */
@@ -73,12 +97,12 @@ function tidy(functionName: string): void {
 }
 
 /** At once, if the task's functions are at hand and what it calls is no promise. */
-function runTask(batch: Batch, task: RunnableTask): Outcome | Promise<Outcome> {
-  const { functionName } = batch;
+function runTask(file: string, task: RunnableTask): Outcome | Promise<Outcome> {
+  const functionName = functionNameOf(task.id);
   const attempt = new Attempt(task, linked());
   try {
     const open = openCall(task, functionName, linked());
-    const bundle = openBundle(batch.file);
+    const bundle = openBundle(file);
     if (open.files.length === 0 && open.functions.every((name) => bundle.functions.has(name))) {
       return carryOut(attempt, functionName, open, { bundle, paths: noPaths });
     }

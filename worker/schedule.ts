@@ -5,16 +5,18 @@
  * A thread that runs a batch of a quick function gets the next such batch meanwhile, so that it never waits for the
  * worker's own thread. All others have their thread for themselves, as long as they run.
  */
-import type { ParcelTask } from '../core/parcel.ts';
+import type { ParcelFunction, ParcelTask } from '../core/parcel.ts';
 import type { HeldParcel } from './held-parcels.ts';
-import type { RunnableTask } from './task-protocol.ts';
+import type { BatchTask } from './task-protocol.ts';
 
 /** A task that is ready for a thread. */
 export interface Work {
   readonly held: HeldParcel;
   readonly task: ParcelTask;
-  readonly runnable: RunnableTask;
+  readonly runnable: BatchTask;
   readonly file: string;
+  /** They go to its thread with it: tasks of its parcel of which some take what others give, dependencies first. */
+  readonly companions: readonly Work[];
   /** To be run alone in a process of its own; failure revision and strikes as last written. */
   readonly suspect: { readonly failureRevision: number; readonly strikes: number } | undefined;
   /** To be run in a batch of its own: it was in a thread with others when that ended. */
@@ -23,6 +25,9 @@ export interface Work {
 
 /** A batch that goes to a thread now. */
 export interface NextBatch {
+  /** What had been added to the schedule. */
+  readonly leaders: readonly Work[];
+  /** The same, and their companions. */
   readonly works: readonly Work[];
   readonly suspect: boolean;
   /** From 0 on. */
@@ -59,7 +64,7 @@ export class Schedule {
   readonly #slots: Slot[];
   #lastLane:
     | {
-        readonly held: HeldParcel;
+        readonly fn: ParcelFunction;
         readonly file: string;
         readonly manner: string;
         readonly key: string;
@@ -81,7 +86,7 @@ export class Schedule {
     const lane = this.#lanes.get(key);
     if (lane === undefined) this.#lanes.set(key, [work]);
     else lane.push(work);
-    this.#waiting++;
+    this.#waiting += 1 + work.companions.length;
   }
 
   /** The next batch, if there is a thread for it and something waits; it counts as running until `done`. */
@@ -112,19 +117,19 @@ export class Schedule {
   }
 
   /** The tasks of a parcel come one after another, and the text would be made for each. */
-  #laneOf({ held, file, suspect, alone }: Work): string {
+  #laneOf({ task, file, suspect, alone }: Work): string {
     const manner = suspect !== undefined ? 'suspect' : alone ? 'alone' : '';
     const last = this.#lastLane;
-    if (last?.held === held && last.file === file && last.manner === manner) return last.key;
-    const key = `${file} ${held.parcel.functionName} ${manner}`;
-    this.#lastLane = { held, file, manner, key };
+    if (last?.fn === task.fn && last.file === file && last.manner === manner) return last.key;
+    const key = `${file} ${task.fn.name} ${manner}`;
+    this.#lastLane = { fn: task.fn, file, manner, key };
     return key;
   }
 
   #nextFor(thread: number, admits: (work: Work) => boolean): NextBatch | undefined {
     for (const [key, lane] of this.#lanes) {
-      const works = this.#takeFrom(lane, admits);
-      const [first] = works;
+      const leaders = this.#takeFrom(lane, admits);
+      const [first] = leaders;
       if (first === undefined) {
         if (lane.length === 0) this.#lanes.delete(key);
         continue;
@@ -138,39 +143,42 @@ export class Schedule {
         slot.batches++;
         slot.shares = shares;
       }
-      return { works, suspect: first.suspect !== undefined, thread, shares };
+      const works = leaders.flatMap((each) => [each, ...each.companions]);
+      return { leaders, works, suspect: first.suspect !== undefined, thread, shares };
     }
     return undefined;
   }
 
   #takeFrom(lane: Work[], admits: (work: Work) => boolean): Work[] {
-    const works: Work[] = [];
-    let size = 1;
-    while (works.length < size) {
+    const leaders: Work[] = [];
+    let left = 1;
+    while (left > 0) {
       const [work] = lane;
-      if (work === undefined || (works.length === 0 && !work.held.gone && !admits(work))) break;
+      if (work === undefined || (leaders.length === 0 && !work.held.gone && !admits(work))) break;
       lane.shift();
-      this.#waiting--;
+      const tasks = 1 + work.companions.length;
+      this.#waiting -= tasks;
       if (work.held.gone) continue;
-      if (works.length === 0) size = this.#batchSize(work);
-      works.push(work);
+      if (leaders.length === 0) left = this.#batchSize(work);
+      left -= tasks;
+      leaders.push(work);
     }
-    return works;
+    return leaders;
   }
 
   #mayShare(work: Work): boolean {
-    const { functionName, timeoutMs, failFast } = work.held.parcel;
+    const { name, timeoutMs } = work.task.fn;
     if (work.suspect !== undefined || work.alone) return false;
-    if (timeoutMs !== undefined || failFast) return false;
-    const known = this.#known(functionName);
+    if (timeoutMs !== undefined || work.held.parcel.failFast) return false;
+    const known = this.#known(name);
     return known !== undefined && known.seen >= knownAfter && known.meanMs <= quickMs;
   }
 
   #batchSize(work: Work): number {
     if (!this.#mayShare(work)) return 1;
-    const { functionName } = work.held.parcel;
-    const meanMs = this.#known(functionName)?.meanMs ?? batchMs;
-    const most = this.#durations.done.has(functionName) ? batchMax : unprovenMax;
+    const { name } = work.task.fn;
+    const meanMs = this.#known(name)?.meanMs ?? batchMs;
+    const most = this.#durations.done.has(name) ? batchMax : unprovenMax;
     const byTime = Math.floor(batchMs / Math.max(meanMs, batchMs / most));
     const fair = Math.ceil((this.#waiting + 1) / this.#slots.length);
     return Math.max(1, Math.min(byTime, fair));

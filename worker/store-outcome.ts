@@ -21,6 +21,7 @@ import {
   type TaskError,
 } from '../core/records.ts';
 import type { Inputs } from './inputs.ts';
+import type { TaskEnd } from './parcel-ends.ts';
 import type { Outcome } from './task-protocol.ts';
 import type { Trace } from './trace.ts';
 
@@ -44,21 +45,24 @@ export interface Attempted {
   readonly failureRevision: number;
 }
 
+/** Is told how a task ended whose result was to be stored. */
+export type Settle = (end: TaskEnd) => void;
+
 /** Stores a result; `settle` is called when it, or another one of the same task, is there, or it must not be. */
 export function storeResult(
   context: StoreContext,
   attempted: Attempted,
   outcome: Done,
-  settle: () => void,
+  settle: Settle,
 ): void {
-  const { parcel, task } = attempted;
+  const { task } = attempted;
   const { id } = task;
   context.trace({ kind: 'result-computed', task: id });
   const facts: ResultFacts = {
     worker: context.worker,
     ms: outcome.ms,
     attempt: task.attempt,
-    fingerprint: parcel.fingerprint,
+    fingerprint: task.fn.fingerprint,
     digest: outcome.digest,
   };
   const result = { id, facts, expects: task.expects, bytes: outcome.value, attempted };
@@ -80,7 +84,7 @@ interface Put {
   readonly attempted: Attempted;
 }
 
-function put(context: StoreContext, result: Put, settle: () => void): void {
+function put(context: StoreContext, result: Put, settle: Settle): void {
   context.project.results.put(result, (outcome) => {
     if (outcome.kind === 'stored') {
       context.trace({ kind: 'result-stored', task: result.id, ms: result.facts.ms });
@@ -88,8 +92,8 @@ function put(context: StoreContext, result: Put, settle: () => void): void {
         context.inputs.remember(result.id, outcome.sequence, result.bytes);
       context.onFull(undefined);
       // The usual case costs no turn of the event loop.
-      if (result.attempted.failureRevision === 0) settle();
-      else void clearFailure(context, result).then(settle);
+      if (result.attempted.failureRevision === 0) settle('accepted');
+      else void clearFailure(context, result).then(() => settle('accepted'));
     } else {
       question(context, result, outcome, settle).catch((error: unknown) => {
         putLater(context, result, settle, error instanceof Error ? error.message : String(error));
@@ -99,7 +103,7 @@ function put(context: StoreContext, result: Put, settle: () => void): void {
 }
 
 /** The computed value is kept, and heartbeats go on, until the server takes it or says what stands there. */
-function putLater(context: StoreContext, result: Put, settle: () => void, reason: string): void {
+function putLater(context: StoreContext, result: Put, settle: Settle, reason: string): void {
   if (context.project.connection.isClosed()) return;
   context.onFull(reason);
   setTimeout(() => {
@@ -112,7 +116,7 @@ async function question(
   context: StoreContext,
   result: Put,
   refusal: PublishOutcome & { kind: 'refused' },
-  settle: () => void,
+  settle: Settle,
 ): Promise<void> {
   const { project, trace } = context;
   if (isStorageFull(refusal)) {
@@ -122,10 +126,10 @@ async function question(
   if (!isWrongRevision(refusal)) {
     const message = `the server refuses the result: ${refusal.description}`;
     const error = { name: 'VALUE_NOT_STORABLE', message, stack: '' };
-    const { parcel, task, failureRevision } = result.attempted;
+    const { task, failureRevision } = result.attempted;
     const failure = { error, output: '', final: true, failureRevision, strikes: 0 };
-    await storeFailure(context, { parcel, task, mayHaveTwin: true }, failure);
-    settle();
+    await storeFailure(context, { task, mayHaveTwin: true }, failure);
+    settle('none');
     return;
   }
   const found = await project.results.readFromLeader(result.id);
@@ -138,7 +142,7 @@ async function question(
   if (why === 'differs') await tellDifference(context, found, result);
   if (!(result.value instanceof Uint8Array)) await discardBlob(context, result.value, found.data);
   if (found.present) await clearFailure(context, result);
-  settle();
+  settle(!found.present ? 'none' : why === 'twin' ? 'accepted' : 'other');
 }
 
 /** A value that expected another revision, or has other code, was made from something else: nothing follows from it. */
@@ -246,15 +250,11 @@ export function backoffMs(attempt: number, random: number): number {
  */
 export async function storeFailure(
   context: StoreContext,
-  attempted: {
-    readonly parcel: Parcel;
-    readonly task: ParcelTask;
-    readonly mayHaveTwin: boolean;
-  },
+  attempted: { readonly task: ParcelTask; readonly mayHaveTwin: boolean },
   failure: AttemptFailure,
 ): Promise<void> {
-  const { parcel, task, mayHaveTwin } = attempted;
-  const final = failure.final || task.attempt > parcel.retries;
+  const { task, mayHaveTwin } = attempted;
+  const final = failure.final || task.attempt > task.fn.retries;
   const record: FailureRecord = {
     format: recordFormat,
     kind: final ? 'final' : 'retry',

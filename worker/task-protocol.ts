@@ -4,11 +4,10 @@ import type { TaskId } from '../core/identifiers.ts';
 import type { TaskError } from '../core/records.ts';
 import { pack, unpack } from '../core/wire.ts';
 
-/** Tasks of one function, to be run one after another. */
+/** Tasks to be run one after another. */
 export interface Batch {
   /** The bundle, on disk. */
   readonly file: string;
-  readonly functionName: string;
   /** Packed: see `packTasks`. One buffer crosses to a thread far more cheaply than many. */
   readonly tasks: Uint8Array;
 }
@@ -24,6 +23,11 @@ export interface RunnableTask {
   readonly inputs: readonly Uint8Array[];
 }
 
+/** A task of a batch: some of its inputs may be what tasks before it in the same batch give, named by their ids. */
+export type BatchTask = Omit<RunnableTask, 'inputs'> & {
+  readonly inputs: readonly (Uint8Array | TaskId)[];
+};
+
 /** What became of one attempt. */
 export type Outcome =
   | {
@@ -37,27 +41,35 @@ export type Outcome =
       readonly ms: number;
       readonly error: TaskError;
       readonly output: string;
-    };
+    }
+  /** It was not begun: a task before it, whose result it takes, has failed. */
+  | { readonly kind: 'skipped' };
 
 /** Tasks as one buffer. */
-export function packTasks(tasks: readonly RunnableTask[]): Uint8Array {
+export function packTasks(tasks: readonly BatchTask[]): Uint8Array {
   return pack(tasks.map((task) => [task.id, task.attempt, task.arguments, task.inputs]));
 }
 
 /** The tasks in a buffer; their bytes are views of it. */
-export function unpackTasks(bytes: Uint8Array): RunnableTask[] {
-  const tasks = unpack(bytes, 'a batch of tasks') as [TaskId, number, Uint8Array, Uint8Array[]][];
+export function unpackTasks(bytes: Uint8Array): BatchTask[] {
+  const tasks = unpack(bytes, 'a batch of tasks') as PackedBatchTask[];
   return tasks.map(([id, attempt, args, inputs]) => ({ id, attempt, arguments: args, inputs }));
 }
+
+type PackedBatchTask = [
+  id: TaskId,
+  attempt: number,
+  args: Uint8Array,
+  inputs: (Uint8Array | TaskId)[],
+];
 
 /** Outcomes as one buffer. */
 export function packOutcomes(outcomes: readonly Outcome[]): Uint8Array {
   return pack(
-    outcomes.map((each) =>
-      each.kind === 'done'
-        ? ['done', each.ms, each.value, each.digest]
-        : ['failed', each.ms, each.error, each.output],
-    ),
+    outcomes.map((each) => {
+      if (each.kind === 'done') return ['done', each.ms, each.value, each.digest];
+      return each.kind === 'failed' ? ['failed', each.ms, each.error, each.output] : ['skipped'];
+    }),
   );
 }
 
@@ -68,13 +80,14 @@ export function unpackOutcomes(bytes: Uint8Array): Outcome[] {
   if (!Array.isArray(outcomes) || !outcomes.every((each) => Array.isArray(each))) {
     throw new JugqError('VALUE_CORRUPT', 'what came back are no outcomes: its thread is damaged');
   }
-  return (outcomes as PackedOutcome[]).map((each) =>
-    each[0] === 'done'
-      ? { kind: 'done', ms: each[1], value: each[2], digest: each[3] }
-      : { kind: 'failed', ms: each[1], error: each[2], output: each[3] },
-  );
+  return (outcomes as PackedOutcome[]).map((each) => {
+    if (each[0] === 'done') return { kind: 'done', ms: each[1], value: each[2], digest: each[3] };
+    if (each[0] === 'skipped') return { kind: 'skipped' };
+    return { kind: 'failed', ms: each[1], error: each[2], output: each[3] };
+  });
 }
 
 type PackedOutcome =
   | [kind: 'done', ms: number, value: Uint8Array, digest: string]
-  | [kind: 'failed', ms: number, error: TaskError, output: string];
+  | [kind: 'failed', ms: number, error: TaskError, output: string]
+  | [kind: 'skipped'];

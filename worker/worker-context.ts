@@ -18,11 +18,11 @@ export async function failTask(
   task: ParcelTask,
   failure: AttemptFailure,
 ): Promise<void> {
-  const { failFast, retries, run } = held.parcel;
-  if (failFast && (failure.final || task.attempt > retries)) context.held.endRun(run);
+  const { failFast, run } = held.parcel;
+  if (failFast && (failure.final || task.attempt > task.fn.retries)) context.held.endRun(run);
   const mayHaveTwin = context.held.mayHaveTwin(held);
-  await storeFailure(context, { parcel: held.parcel, task, mayHaveTwin }, failure);
-  context.held.settle(held);
+  await storeFailure(context, { task, mayHaveTwin }, failure);
+  context.held.settle(held, task.id, 'none');
 }
 
 /** Nothing was decided about a parcel: it goes back, and the next worker (or this one) begins again. */

@@ -112,6 +112,10 @@ export class WorkerDaemon {
           this.#noteParcel(ms);
         },
         rerunSuspect: (held, task, died) => this.#preparation.runSuspect(held, task, died),
+        rerunFollower: async (held, task) => {
+          await this.#preparation.prepareTask(held, task);
+          this.#batches.pump();
+        },
       },
     );
     const code = new CodeFiles(project, options.directory);

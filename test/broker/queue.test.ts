@@ -94,7 +94,7 @@ for (const { path, version } of servers) {
       { queue: 'large', head: idFor('g/h', 1) },
     ]);
     const found = await project.queue.read({ queue: 'large', head: idFor('g/h', 1) });
-    t.is(found?.parcel.functionName, 'g/h');
+    t.is(found?.parcel.tasks[0]?.fn.name, 'g/h');
     t.deepEqual(
       found?.parcel.tasks.map((each) => each.id),
       [idFor('g/h', 1)],

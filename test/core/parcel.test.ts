@@ -10,6 +10,7 @@ import {
   encodeInputs,
   encodeParcel,
   type Parcel,
+  type ParcelFunction,
 } from '../../core/parcel.ts';
 import { toBase32 } from '../../core/base32.ts';
 import { pack } from '../../core/wire.ts';
@@ -23,39 +24,48 @@ const anyInput = fc.record({ id: anyId, revision: anyRevision });
 
 const anyBlob = fc.record({ blob: fc.string(), size: fc.nat(), digest: fc.string() });
 
-const anyTask = fc.record({
-  hash: anyHash,
-  expects: anyRevision,
-  failureExpects: anyRevision,
-  attempt: fc.integer({ min: 1, max: 1000 }),
-  arguments: fc.oneof(fc.uint8Array(), anyBlob),
-  listed: fc.oneof(
-    fc.record({ inputs: fc.array(anyInput, { maxLength: 4 }) }),
-    fc.record({ inputs: fc.constant([]), inputsElsewhere: anyBlob }),
-  ),
-});
+const anyFunction = fc
+  .record({
+    name: anyName,
+    fingerprint: fc.string(),
+    retries: fc.nat(),
+    timeoutMs: fc.option(fc.integer({ min: 1 })),
+  })
+  .map(({ timeoutMs, ...facts }): ParcelFunction => ({
+    ...facts,
+    ...(timeoutMs === null ? {} : { timeoutMs }),
+  }));
+
+const anyTask = fc
+  .record({
+    hash: anyHash,
+    expects: anyRevision,
+    failureExpects: anyRevision,
+    attempt: fc.integer({ min: 1, max: 1000 }),
+    arguments: fc.oneof(fc.uint8Array(), anyBlob),
+    listed: fc.oneof(
+      fc.record({ inputs: fc.array(anyInput, { maxLength: 4 }) }),
+      fc.record({ inputs: fc.constant([]), inputsElsewhere: anyBlob }),
+    ),
+  })
+  .map(({ listed, ...task }) => ({ ...task, ...listed }));
 
 const anyParcel = fc
   .record({
     run: fc.constant('01ARZ3NDEKTSV4RRFFQ69G5FAV' as RunId),
     code: fc.string(),
-    functionName: anyName,
-    fingerprint: fc.string(),
-    retries: fc.nat(),
-    timeoutMs: fc.option(fc.integer({ min: 1 })),
     quick: fc.boolean(),
     failFast: fc.boolean(),
     taken: fc.boolean(),
-    tasks: fc.array(anyTask, { minLength: 1, maxLength: 4 }),
+    functions: fc.array(anyFunction, { minLength: 1, maxLength: 3 }),
+    tasks: fc.array(fc.tuple(fc.nat(), anyTask), { minLength: 1, maxLength: 4 }),
   })
-  .map(({ timeoutMs, tasks, ...facts }): Parcel => ({
+  .map(({ functions, tasks, ...facts }): Parcel => ({
     ...facts,
-    ...(timeoutMs === null ? {} : { timeoutMs }),
-    tasks: tasks.map(({ hash, listed, ...task }) => ({
-      ...task,
-      ...listed,
-      id: taskId(facts.functionName, toBase32(hash)),
-    })),
+    tasks: tasks.flatMap(([at, { hash, ...task }]) => {
+      const fn = functions[at % functions.length];
+      return fn === undefined ? [] : [{ ...task, fn, id: taskId(fn.name, toBase32(hash)) }];
+    }),
   }));
 
 function encode({ tasks, ...facts }: Parcel): Uint8Array {
@@ -95,15 +105,18 @@ testProp('parcel: bytes that are none: refused', [fc.uint8Array()], (t, bytes) =
   t.true(isJugqError(error, 'VALUE_CORRUPT') || isJugqError(error, 'FORMAT_UNKNOWN'));
 });
 
-const facts = [1, 'run', 'code', 'f', 'print', 0, 0, false];
+const aFunction = ['f', 'print', 0, 0];
+const facts = [2, 'run', 'code', false, false, false, [aFunction]];
+const hash = new Uint8Array(hashBytes);
 for (const [what, message] of [
-  ['no array', { format: 1 }],
-  ['nothing but its format', [1]],
+  ['no array', { format: 2 }],
+  ['nothing but its format', [2]],
   ['no tasks', [...facts, []]],
   ['a task that is none', [...facts, [null]]],
-  ['a hash that is too short', [...facts, [[new Uint8Array(3), 0, 0, 1, new Uint8Array(), []]]]],
-  ['a function that is no name', [1, 'run', 'code', 7, 'print', 0, 0, false, [[]]]],
-  ['inputs that are none', [...facts, [[new Uint8Array(hashBytes), 0, 0, 1, new Uint8Array()]]]],
+  ['a hash that is too short', [...facts, [[0, new Uint8Array(3), 0, 0, 1, new Uint8Array(), []]]]],
+  ['a function that is no name', [...facts.slice(0, 6), [[7, 'print', 0, 0]], [[0, hash]]]],
+  ['a function that it does not have', [...facts, [[1, hash, 0, 0, 1, new Uint8Array(), []]]]],
+  ['inputs that are none', [...facts, [[0, hash, 0, 0, 1, new Uint8Array()]]]],
 ] as const) {
   test(`parcel: a message with ${what}: refused as corrupt`, (t) => {
     const error = t.throws(() => decodeParcel(pack(message)));
@@ -112,9 +125,9 @@ for (const [what, message] of [
 }
 
 test('parcel: a format of another version: refused with both versions', (t) => {
-  const error = t.throws(() => decodeParcel(pack([2, ...facts.slice(1), []])));
+  const error = t.throws(() => decodeParcel(pack([3, ...facts.slice(1), []])));
   t.true(isJugqError(error, 'FORMAT_UNKNOWN'));
-  t.regex(error.message, /^a queue message has format 2, this jugq reads format 1/);
+  t.regex(error.message, /^a queue message has format 3, this jugq reads format 2/);
 });
 
 testProp('list of inputs: written and read: the same', [fc.array(anyInput)], (t, inputs) => {

@@ -48,7 +48,8 @@ if (wanted === undefined) {
  */
 const found: readonly (readonly [BrokenRule, number, RegExp])[] = [
   ['memory', 693, /made from invalidated inputs was accepted/],
-  ['replica', 914, /made from invalidated inputs was accepted/],
+  ['replica', 1068, /made from invalidated inputs was accepted/],
+  ['followers', 631, /made from invalidated inputs was accepted/],
   ['failures', 6, /is said to have failed: nothing in it has/],
   ['sweep', 129, /something waits for ever/],
 ];
@@ -96,6 +97,9 @@ const faults = [
   'records a final',
   'misses',
   'publishes it by itself',
+  'leaves it out',
+  'cannot follow',
+  'rereads what it follows',
   'verifies it',
   'withdraws it',
   'clears its failure',

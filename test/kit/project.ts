@@ -64,9 +64,6 @@ export function parcelFor(functionName: string, number: number): Uint8Array {
     {
       run: '01ARZ3NDEKTSV4RRFFQ69G5FAV' as RunId,
       code: 'c0de',
-      functionName,
-      fingerprint: 'f00d',
-      retries: 0,
       quick: false,
       failFast: false,
       taken: false,
@@ -74,6 +71,7 @@ export function parcelFor(functionName: string, number: number): Uint8Array {
     [
       {
         hash: hashOf(`${functionName} ${number.toString()}`),
+        fn: { name: functionName, fingerprint: 'f00d', retries: 0 },
         expects: 0,
         failureExpects: 0,
         attempt: 1,

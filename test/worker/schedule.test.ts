@@ -12,19 +12,20 @@ function scheduleOf(threads: number, ...quick: string[]): Schedule {
 
 function work(functionName: string, options: Partial<Work> & { timeoutMs?: number } = {}): Work {
   const { timeoutMs, ...rest } = options;
-  const parcel = {
-    functionName,
-    failFast: false,
-    taken: false,
+  const fn = {
+    name: functionName,
+    fingerprint: 'f00d',
+    retries: 0,
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
   };
   const id = `${functionName}.${'a'.repeat(32)}` as TaskId;
   const bytes = new Uint8Array();
   return {
-    held: { parcel, gone: false } as HeldParcel,
-    task: { id, expects: 0, failureExpects: 0, attempt: 1, arguments: bytes, inputs: [] },
+    held: { parcel: { failFast: false, taken: false }, gone: false } as HeldParcel,
+    task: { id, fn, expects: 0, failureExpects: 0, attempt: 1, arguments: bytes, inputs: [] },
     runnable: { id, attempt: 1, arguments: bytes, inputs: [] },
     file: 'bundle.mjs',
+    companions: [],
     suspect: undefined,
     alone: false,
     ...rest,

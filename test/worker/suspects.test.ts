@@ -34,7 +34,8 @@ function contextOf(project: TestProject): StoreContext {
 function newTask(known: Partial<ParcelTask> = {}): ParcelTask {
   const id = idFor('suspect', ++tasks);
   const expected = { expects: 0, failureExpects: 0, attempt: 1 };
-  return { id, ...expected, arguments: new Uint8Array(), inputs: [], ...known };
+  const fn = { name: 'suspect', fingerprint: 'f00d', retries: 0 };
+  return { id, fn, ...expected, arguments: new Uint8Array(), inputs: [], ...known };
 }
 
 function recordOf(task: ParcelTask, more: Partial<FailureRecord>): FailureRecord {

@@ -1,6 +1,6 @@
 /** What is on the simulated server, in the words of the state machine, and the other way. */
 import { parcelTask, type DispatchEvent } from '../../../core/dispatch.ts';
-import { functionOf, idOf } from '../../../core/graph.ts';
+import { idOf } from '../../../core/graph.ts';
 import type { TaskId } from '../../../core/identifiers.ts';
 import type { Parcel } from '../../../core/parcel.ts';
 import type { KnownFailure, RunProgress } from '../../../core/run-progress.ts';
@@ -10,13 +10,9 @@ import type { SimulatedFailure, SimulatedResult } from './world.ts';
 /** The message that a `publish` instruction asks for. */
 export function parcelOf(run: RunProgress, tasks: readonly number[], quick: boolean): Parcel {
   const { graph, code } = run.plan;
-  const facts = functionOf(graph, tasks[0] ?? 0);
   return {
     run: run.id,
     code,
-    functionName: facts.name,
-    fingerprint: facts.fingerprint,
-    retries: facts.retries,
     quick,
     failFast: false,
     taken: false,

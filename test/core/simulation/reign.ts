@@ -76,6 +76,20 @@ export class Reign {
   end(): void {
     this.#ended = true;
     for (const following of this.#followings) following.stop();
+    this.#world.takenApartHearers.delete(this.#hearTakenApart);
+  }
+
+  readonly #hearTakenApart = (place: MessagePlace): void => {
+    this.#world.scheduler.after(this.#process, this.#world.random.between(1, 10), () => {
+      if (this.#ended) return;
+      this.#tell({ kind: 'taken-apart', ...place });
+      this.#spawn(this.#sweepLater());
+    });
+  };
+
+  *#sweepLater(): Steps {
+    yield sweepSoonMs;
+    yield* this.#sweep();
   }
 
   /** Small simulations never get to know a function, so some reigns know the quick ones from the start. */
@@ -103,6 +117,7 @@ export class Reign {
       this.#seeRun(entry);
     });
     while (this.#loading.size > 0) yield 5;
+    this.#world.takenApartHearers.add(this.#hearTakenApart);
     this.#isOpen = true;
     this.#tell({ kind: 'tick' });
   }
@@ -298,8 +313,7 @@ export class Reign {
     if (outcome === 'full') this.#tell({ kind: 'refused', tasks: ids });
     if (outcome !== 'occupied' || this.#ended) return;
     yield* this.#inspect([{ head, queue }]);
-    yield sweepSoonMs;
-    yield* this.#sweep();
+    yield* this.#sweepLater();
   }
 
   *#withdraw({ head, queue }: MessagePlace): Steps {

@@ -1,12 +1,13 @@
 /**
  * A simulated worker: takes parcels, runs their tasks, stores what they give, and acknowledges what is stored, by the
  * rules of the real one: looks first unless a parcel is quick and new, takes redelivered parcels apart, records a strike
- * before it runs a suspect, reports an input that is missing by a marker, and believes no refusal.
+ * before it runs a suspect, reports an input that is missing by a marker, believes no refusal, and runs a follower with
+ * what was stored.
  */
 import type { TaskId } from '../../../core/identifiers.ts';
-import type { InputReference, Parcel, ParcelTask } from '../../../core/parcel.ts';
+import type { InputReference, ParcelTask } from '../../../core/parcel.ts';
 import type { SimulatedEntry } from './bucket.ts';
-import type { SimulatedDelivery } from './queue.ts';
+import { followedBy, holdNow, type Held, type TaskEnd } from './held.ts';
 import type { Process, Steps } from './scheduler.ts';
 import { valueOf } from './universe.ts';
 import {
@@ -16,14 +17,6 @@ import {
   type SimulatedResult,
   type World,
 } from './world.ts';
-
-interface Held {
-  readonly delivery: SimulatedDelivery;
-  readonly parcel: Parcel;
-  left: number;
-  aliveAt: number;
-  gone: boolean;
-}
 
 interface Suspicion {
   readonly failureRevision: number;
@@ -72,13 +65,7 @@ export class SimulatedWorker {
       const delivery = queue.deliver(this.#world.now, this.#queues, (free) => random.pick(free));
       if (delivery === undefined) continue;
       const { parcel } = delivery.message;
-      const held = {
-        delivery,
-        parcel,
-        left: parcel.tasks.length,
-        aliveAt: this.#world.now,
-        gone: false,
-      };
+      const held = holdNow(delivery, this.#world.now);
       this.#held.add(held);
       for (const { id } of parcel.tasks)
         this.#note(
@@ -116,7 +103,7 @@ export class SimulatedWorker {
     const { parcel } = held;
     const known = parcel.quick ? [] : yield* this.#lookUp(parcel.tasks);
     for (const task of parcel.tasks) {
-      if (known.includes(task.id)) this.#settle(held);
+      if (known.includes(task.id)) this.#settle(held, task.id, 'other');
       else yield* this.#runTask(held, task);
     }
   }
@@ -124,9 +111,16 @@ export class SimulatedWorker {
   *#prepareSuspect(held: Held): Steps {
     const [head, ...rest] = held.parcel.tasks;
     const known = yield* this.#lookUp(held.parcel.tasks);
-    for (const _ of known) this.#settle(held);
+    for (const id of known) this.#settle(held, id, 'other');
+    const { queue } = held.delivery.message;
+    let isApart = false;
     for (const task of rest.filter((each) => !known.includes(each.id))) {
-      const { queue } = held.delivery.message;
+      if (!followedBy(held, task).every((id) => known.includes(id))) {
+        isApart = true;
+        this.#note(task.id, 'leaves it out: it waits for others');
+        this.#settle(held, task.id, 'none');
+        continue;
+      }
       const accepted = yield* this.#world.send(() => {
         if (this.#world.isFull) return 'full';
         const place = { head: task.id, queue };
@@ -138,7 +132,10 @@ export class SimulatedWorker {
         this.#handBack(held, 100);
         return;
       }
-      this.#settle(held);
+      this.#settle(held, task.id, 'none');
+    }
+    if (isApart && head !== undefined && !this.#world.fault(0.3)) {
+      this.#world.tellTakenApart({ head: head.id, queue });
     }
     if (head !== undefined && !known.includes(head.id)) yield* this.#runSuspect(held, head);
   }
@@ -149,7 +146,7 @@ export class SimulatedWorker {
       const entry = yield* this.#world.ask(() => this.#world.failures.get(task.id));
       const known = entry?.value;
       if (known !== undefined && isConcluded(known, task)) {
-        this.#settle(held);
+        this.#settle(held, task.id, 'none');
         return;
       }
       const before = known?.kind === 'strike' ? known : { strikes: 0, vanished: 0 };
@@ -180,7 +177,28 @@ export class SimulatedWorker {
   *#runTask(held: Held, task: ParcelTask, suspicion?: Suspicion): Steps {
     const { random, universe } = this.#world;
     const inputs: (ReadInput & { kind: 'there' })[] = [];
+    const followed = followedBy(held, task);
+    // What others of the parcel gave is taken as it is, as long as it is what was stored.
+    const isBlind = this.#world.without === 'followers';
+    const endOf = (id: TaskId): TaskEnd =>
+      isBlind && held.given.has(id) ? 'accepted' : (held.ends.get(id) ?? 'none');
+    if (followed.some((id) => endOf(id) === 'none')) {
+      this.#note(task.id, 'cannot follow');
+      this.#settle(held, task.id, 'none');
+      return;
+    }
+    const isReread = followed.some((id) => endOf(id) === 'other');
+    if (followed.length > 0) this.#note(task.id, isReread ? 'rereads what it follows' : 'follows');
     for (const reference of task.inputs) {
+      const value = held.given.get(reference.id);
+      if (value !== undefined && !isReread && followed.includes(reference.id)) {
+        inputs.push({
+          kind: 'there',
+          revision: this.#cache.get(reference.id)?.revision ?? 0,
+          value,
+        });
+        continue;
+      }
       const input = yield* this.#readInput(reference, task);
       if (input.kind === 'missing') return yield* this.#reportMissing(held, task, input, suspicion);
       inputs.push(input);
@@ -224,6 +242,8 @@ export class SimulatedWorker {
 
   *#store(held: Held, task: ParcelTask, result: SimulatedResult): Steps {
     const { results } = this.#world;
+    held.given.set(task.id, result.value);
+    let end: TaskEnd = 'accepted';
     for (let expects = task.expects; ;) {
       const outcome = yield* this.#world.send(() =>
         this.#world.isFull ? 'full' : this.#world.accept(task.id, result, expects),
@@ -238,21 +258,25 @@ export class SimulatedWorker {
         break;
       }
       // A refusal is a question: what stands there decides.
-      if ((yield* this.#world.send(() => results.get(task.id))) !== undefined) break;
+      const found = yield* this.#world.send(() => results.get(task.id));
+      if (found !== undefined) {
+        end = found.value === undefined ? 'none' : 'other';
+        break;
+      }
       expects = 0;
     }
-    this.#settle(held);
+    this.#settle(held, task.id, end);
   }
 
   *#fail(held: Held, task: ParcelTask, failure: Suspicion & { isFinal: boolean }): Steps {
     const { attempt, expects } = task;
     const { strikes } = failure;
-    const isFinal = failure.isFinal || attempt > held.parcel.retries;
+    const isFinal = failure.isFinal || attempt > task.fn.retries;
     const dueAt = this.#world.now + this.#world.random.between(1, backoffMs);
     const kind = isFinal ? ('final' as const) : ('retry' as const);
     const record = { kind, attempt, strikes, expects, ...(isFinal ? {} : { dueAt }) };
     yield* this.#putFailure(task.id, record, failure.failureRevision);
-    this.#settle(held);
+    this.#settle(held, task.id, 'none');
   }
 
   *#putFailure(id: TaskId, record: SimulatedFailure, expected: number): Steps<number | undefined> {
@@ -312,7 +336,7 @@ export class SimulatedWorker {
       this.#note(missing.id, `marks it as missing: ${String(marked ?? 'refused')}`);
       if (marked === undefined) return yield* this.#runTask(held, task, suspicion);
     }
-    this.#settle(held);
+    this.#settle(held, task.id, 'none');
   }
 
   /** A read that any replica answers. */
@@ -325,7 +349,8 @@ export class SimulatedWorker {
     );
   }
 
-  #settle(held: Held): void {
+  #settle(held: Held, id: TaskId, end: TaskEnd): void {
+    held.ends.set(id, end);
     held.left--;
     if (held.left > 0) return;
     this.#held.delete(held);

@@ -1,4 +1,5 @@
 /** Everything that the simulated processes share: the server, the tasks, chance, and the story of what happened. */
+import type { MessagePlace } from '../../../core/dispatch.ts';
 import { idOf } from '../../../core/graph.ts';
 import type { RunId, TaskId } from '../../../core/identifiers.ts';
 import type { FailureRecord } from '../../../core/records.ts';
@@ -65,9 +66,9 @@ export type Invalidation = Map<TaskId, number>;
 /**
  * Rules that a simulation can go without, to show that it would notice: inputs older than a task's own marker are not
  * taken from memory; a replica does not have the last word; a run is loaded with the failures as they are then;
- * what is believed queued is compared with the queue.
+ * what is believed queued is compared with the queue; what a follower takes counts only when it is stored.
  */
-export type BrokenRule = 'memory' | 'replica' | 'failures' | 'sweep';
+export type BrokenRule = 'memory' | 'replica' | 'failures' | 'sweep' | 'followers';
 
 export interface SimulationOptions {
   readonly tellsStory?: boolean;
@@ -97,6 +98,8 @@ export class World {
   readonly failures = new SimulatedBucket<SimulatedFailure>();
   readonly runs = new SimulatedBucket<SimulatedRun>();
   readonly invalidations: Invalidation[] = [];
+  /** Who is told that a message was taken apart. */
+  readonly takenApartHearers = new Set<(place: MessagePlace) => void>();
   /** How often each task was begun since the faults stopped. */
   readonly begunInCalm = new Map<TaskId, number>();
   /** Last revisions when a run's record was written. */
@@ -121,6 +124,10 @@ export class World {
     this.scheduler = new Scheduler((process) => {
       this.#strike(process);
     });
+  }
+
+  tellTakenApart(place: MessagePlace): void {
+    for (const hear of this.takenApartHearers) hear(place);
   }
 
   get now(): number {
