@@ -159,6 +159,7 @@ export class Batches {
       this.#context.held.settle(held, task.id, 'none');
       return;
     }
+    held.ends?.rerun(task.id);
     this.#wishes.rerunFollower(held, task).catch((error: unknown) => {
       handBackFailed(this.#context, held, error);
     });

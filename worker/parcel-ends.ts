@@ -3,7 +3,7 @@ import type { TaskId } from '../core/identifiers.ts';
 import type { Parcel, ParcelTask } from '../core/parcel.ts';
 
 /**
- * `accepted`: what this worker computed is the task's result; `other`: another result stands; `none`: it has no result,
+ * `accepted`: what followers were given is the task's result; `other`: another result stands; `none`: it has no result,
  * or none that this worker knows of.
  */
 export type TaskEnd = 'accepted' | 'other' | 'none';
@@ -22,6 +22,7 @@ export class ParcelEnds {
   /** The end of each task of the parcel that another one takes, or who waits for it. */
   readonly #ends = new Map<TaskId, TaskEnd | Waiting[]>();
   readonly #followed = new Map<TaskId, readonly TaskId[]>();
+  readonly #rerun = new Set<TaskId>();
 
   /** Of a parcel that has followers; undefined: it has none. */
   static of(parcel: Parcel): ParcelEnds | undefined {
@@ -48,12 +49,18 @@ export class ParcelEnds {
     return this.#followed.get(id) ?? [];
   }
 
+  /** A task is to be run again: those that follow it were given what it gave before. */
+  rerun(id: TaskId): void {
+    this.#rerun.add(id);
+  }
+
   /** A task has ended; whoever waited for it last acts now. */
   note(id: TaskId, end: TaskEnd): void {
     const known = this.#ends.get(id);
     if (!Array.isArray(known)) return;
-    this.#ends.set(id, end);
-    for (const waiting of known) count(waiting, end);
+    const told = end === 'accepted' && this.#rerun.has(id) ? 'other' : end;
+    this.#ends.set(id, told);
+    for (const waiting of known) count(waiting, told);
   }
 
   /** Acts when all that a follower takes has ended, with the worst of the ends; perhaps at once. */

@@ -21,6 +21,8 @@ export interface PlanOptions {
   readonly retries?: number;
   /** Queues by function; default `default`. */
   readonly queues?: Readonly<Record<string, string>>;
+  /** Timeouts by function, ms. */
+  readonly timeouts?: Readonly<Record<string, number>>;
   /** Functions with `keep: false`. */
   readonly passing?: readonly string[];
   /** Tasks, by position, that planning has asked for. */
@@ -100,7 +102,14 @@ function hashFor(name: string): Uint8Array {
 }
 
 function functionFacts(name: string, options: PlanOptions): FunctionFacts {
-  const { retries = 0, queues = {}, code = 'code1', passing = [] } = options;
-  const facts = { name, retries, queue: queues[name] ?? 'default', fingerprint: code };
+  const { retries = 0, queues = {}, timeouts = {}, code = 'code1', passing = [] } = options;
+  const timeoutMs = timeouts[name];
+  const facts = {
+    name,
+    retries,
+    queue: queues[name] ?? 'default',
+    fingerprint: code,
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+  };
   return passing.includes(name) ? { ...facts, keep: false } : facts;
 }

@@ -1,6 +1,7 @@
 /** What a simulated worker holds. */
 import type { TaskId } from '../../../core/identifiers.ts';
 import { inputsFromParcel, type Parcel, type ParcelTask } from '../../../core/parcel.ts';
+import type { Present } from './inputs.ts';
 import type { SimulatedDelivery } from './queue.ts';
 
 /** How a task ended, see the real worker's `parcel-ends.ts`. */
@@ -13,17 +14,24 @@ export interface Held {
   left: number;
   /** How those of its tasks ended that have. */
   readonly ends: Map<TaskId, TaskEnd>;
-  /** What its tasks gave, stored or not. */
-  readonly given: Map<TaskId, number>;
+  /** Those that were run again: what followed them was given something else. */
+  readonly rerun: Set<TaskId>;
   aliveAt: number;
   gone: boolean;
+}
+
+/** A task was run; no value: it failed. */
+export interface Attempt {
+  readonly value: number | undefined;
+  readonly ms: number;
+  readonly inputs: readonly Present[];
 }
 
 /** A parcel that is taken now. */
 export function holdNow(delivery: SimulatedDelivery, now: number): Held {
   const { parcel } = delivery.message;
   const left = parcel.tasks.length;
-  return { delivery, parcel, left, ends: new Map(), given: new Map(), aliveAt: now, gone: false };
+  return { delivery, parcel, left, ends: new Map(), rerun: new Set(), aliveAt: now, gone: false };
 }
 
 /** The tasks of its parcel that a task takes. */

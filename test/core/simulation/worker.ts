@@ -5,9 +5,9 @@
  * what was stored.
  */
 import type { TaskId } from '../../../core/identifiers.ts';
-import type { InputReference, ParcelTask } from '../../../core/parcel.ts';
-import type { SimulatedEntry } from './bucket.ts';
-import { followedBy, holdNow, type Held, type TaskEnd } from './held.ts';
+import type { ParcelTask } from '../../../core/parcel.ts';
+import { SimulatedInputs, type Present, type ReadInput } from './inputs.ts';
+import { followedBy, holdNow, type Attempt, type Held, type TaskEnd } from './held.ts';
 import type { Process, Steps } from './scheduler.ts';
 import { valueOf } from './universe.ts';
 import {
@@ -23,15 +23,6 @@ interface Suspicion {
   readonly strikes: number;
 }
 
-type ReadInput =
-  | { readonly kind: 'there'; readonly revision: number; readonly value: number }
-  | {
-      readonly kind: 'missing';
-      readonly id: TaskId;
-      readonly revision: number;
-      readonly marked: boolean;
-    };
-
 const strikesMax = 3;
 const vanishedMax = 10;
 const lostShare = 0.9;
@@ -43,12 +34,13 @@ export class SimulatedWorker {
   readonly #process: Process;
   readonly #queues: readonly string[];
   readonly #held = new Set<Held>();
-  readonly #cache = new Map<TaskId, { readonly revision: number; readonly value: number }>();
+  readonly #inputs: SimulatedInputs;
 
   constructor(world: World, process: Process, queues: readonly string[]) {
     this.#world = world;
     this.#process = process;
     this.#queues = queues;
+    this.#inputs = new SimulatedInputs(world);
     world.scheduler.spawn(process, this.#pull());
     world.scheduler.spawn(process, this.#beat());
   }
@@ -102,9 +94,61 @@ export class SimulatedWorker {
   *#prepare(held: Held): Steps {
     const { parcel } = held;
     const known = parcel.quick ? [] : yield* this.#lookUp(parcel.tasks);
-    for (const task of parcel.tasks) {
-      if (known.includes(task.id)) this.#settle(held, task.id, 'other');
-      else yield* this.#runTask(held, task);
+    for (const id of known) this.#settle(held, id, 'other');
+    const tasks = parcel.tasks.filter((each) => !known.includes(each.id));
+    if (tasks.some((each) => followedBy(held, each).length > 0)) {
+      return yield* this.#runTogether(held, tasks);
+    }
+    for (const task of tasks) yield* this.#runTask(held, task);
+  }
+
+  /** All are run, followers with what the others have given; only then is anything stored. */
+  *#runTogether(held: Held, tasks: readonly ParcelTask[]): Steps {
+    const attempts = new Map<TaskId, Attempt>();
+    const missing = new Set<TaskId>();
+    for (const task of tasks) {
+      const inputs: Present[] = [];
+      for (const reference of task.inputs) {
+        if (followedBy(held, task).includes(reference.id)) {
+          const value = attempts.get(reference.id)?.value;
+          if (value !== undefined) inputs.push({ kind: 'there', revision: 0, value });
+          continue;
+        }
+        const input = yield* this.#inputs.readFor(task, reference);
+        if (input.kind === 'there') inputs.push(input);
+        else if (!missing.has(task.id)) {
+          missing.add(task.id);
+          yield* this.#reportMissing(held, task, input, undefined);
+        }
+      }
+      if (missing.has(task.id) || inputs.length < task.inputs.length) continue;
+      const attempt = yield* this.#attempt(held, task, inputs);
+      if (attempt !== undefined) attempts.set(task.id, attempt);
+    }
+    for (const task of tasks) {
+      if (!missing.has(task.id)) yield* this.#concludeTogether(held, task, attempts.get(task.id));
+    }
+  }
+
+  *#concludeTogether(held: Held, task: ParcelTask, attempt: Attempt | undefined): Steps {
+    const followed = followedBy(held, task);
+    const isBlind = this.#world.without === 'followers' && attempt !== undefined;
+    const ends = followed.map((id) => (isBlind ? 'accepted' : (held.ends.get(id) ?? 'none')));
+    if (ends.includes('none')) {
+      this.#note(task.id, 'cannot follow');
+      this.#settle(held, task.id, 'none');
+    } else if (attempt === undefined || ends.includes('other')) {
+      this.#note(task.id, 'rereads what it follows');
+      held.rerun.add(task.id);
+      yield* this.#runTask(held, task);
+    } else {
+      if (followed.length > 0) this.#note(task.id, 'follows');
+      const inputs = task.inputs.map(({ id }, at): Present => {
+        const input = attempt.inputs[at] ?? { kind: 'there', revision: 0, value: 0 };
+        if (!followed.includes(id)) return input;
+        return { ...input, revision: this.#inputs.remembered(id) };
+      });
+      yield* this.#conclude(held, task, { ...attempt, inputs });
     }
   }
 
@@ -168,44 +212,34 @@ export class SimulatedWorker {
   *#lookUp(tasks: readonly ParcelTask[]): Steps<TaskId[]> {
     const known: TaskId[] = [];
     for (const { id } of tasks) {
-      const entry = yield* this.#read(id);
+      const entry = yield* this.#inputs.readFromAny(id);
       if (entry?.value !== undefined) known.push(id);
     }
     return known;
   }
 
   *#runTask(held: Held, task: ParcelTask, suspicion?: Suspicion): Steps {
-    const { random, universe } = this.#world;
-    const inputs: (ReadInput & { kind: 'there' })[] = [];
-    const followed = followedBy(held, task);
-    // What others of the parcel gave is taken as it is, as long as it is what was stored.
-    const isBlind = this.#world.without === 'followers';
-    const endOf = (id: TaskId): TaskEnd =>
-      isBlind && held.given.has(id) ? 'accepted' : (held.ends.get(id) ?? 'none');
-    if (followed.some((id) => endOf(id) === 'none')) {
-      this.#note(task.id, 'cannot follow');
-      this.#settle(held, task.id, 'none');
-      return;
-    }
-    const isReread = followed.some((id) => endOf(id) === 'other');
-    if (followed.length > 0) this.#note(task.id, isReread ? 'rereads what it follows' : 'follows');
+    const inputs: Present[] = [];
     for (const reference of task.inputs) {
-      const value = held.given.get(reference.id);
-      if (value !== undefined && !isReread && followed.includes(reference.id)) {
-        inputs.push({
-          kind: 'there',
-          revision: this.#cache.get(reference.id)?.revision ?? 0,
-          value,
-        });
-        continue;
-      }
-      const input = yield* this.#readInput(reference, task);
+      const input = yield* this.#inputs.readFor(task, reference);
       if (input.kind === 'missing') return yield* this.#reportMissing(held, task, input, suspicion);
       inputs.push(input);
     }
+    const attempt = yield* this.#attempt(held, task, inputs, suspicion);
+    if (attempt !== undefined) yield* this.#conclude(held, task, attempt, suspicion);
+  }
+
+  /** @returns undefined: its process died of it */
+  *#attempt(
+    held: Held,
+    task: ParcelTask,
+    inputs: readonly Present[],
+    suspicion?: Suspicion,
+  ): Steps<Attempt | undefined> {
+    const { random, universe } = this.#world;
     const position = universe.positions.get(task.id) ?? -1;
     const known = universe.tasks[position];
-    if (known === undefined) return;
+    if (known === undefined) return undefined;
     if (this.#world.isCalm) {
       this.#world.begunInCalm.set(task.id, (this.#world.begunInCalm.get(task.id) ?? 0) + 1);
     }
@@ -218,12 +252,15 @@ export class SimulatedWorker {
     const ms = isQuick ? 0.2 : random.chance(0.05) ? 2 * ackWaitMs : random.between(20, 200);
     yield Math.ceil(ms);
     if (known.nature === 'poison') return yield* this.#die(held, task, suspicion);
-    const value = valueOf(
-      known,
-      version,
-      inputs.map((each) => each.value),
-    );
-    if (value === undefined || (known.nature === 'flaky' && this.#world.fault(0.4))) {
+    const values = inputs.map((each) => each.value);
+    const value = valueOf(known, version, values);
+    const isBadLuck = known.nature === 'flaky' && this.#world.fault(0.4);
+    return { value: isBadLuck ? undefined : value, ms, inputs };
+  }
+
+  *#conclude(held: Held, task: ParcelTask, attempt: Attempt, suspicion?: Suspicion): Steps {
+    const { value, ms, inputs } = attempt;
+    if (value === undefined) {
       const failureRevision = suspicion?.failureRevision ?? task.failureExpects;
       const strikes = suspicion?.strikes ?? 0;
       return yield* this.#fail(held, task, { failureRevision, strikes, isFinal: false });
@@ -233,8 +270,11 @@ export class SimulatedWorker {
   }
 
   /** In the worker's own process it takes everything down; a suspect has one of its own. */
-  *#die(held: Held, task: ParcelTask, suspicion: Suspicion | undefined): Steps {
-    if (suspicion !== undefined) return yield* this.#runSuspect(held, task, true);
+  *#die(held: Held, task: ParcelTask, suspicion: Suspicion | undefined): Steps<undefined> {
+    if (suspicion !== undefined) {
+      yield* this.#runSuspect(held, task, true);
+      return;
+    }
     this.#note(task.id, 'dies of it');
     this.#process.alive = false;
     yield 0;
@@ -242,7 +282,6 @@ export class SimulatedWorker {
 
   *#store(held: Held, task: ParcelTask, result: SimulatedResult): Steps {
     const { results } = this.#world;
-    held.given.set(task.id, result.value);
     let end: TaskEnd = 'accepted';
     for (let expects = task.expects; ;) {
       const outcome = yield* this.#world.send(() =>
@@ -254,7 +293,7 @@ export class SimulatedWorker {
         continue;
       }
       if (outcome !== undefined) {
-        this.#cache.set(task.id, { revision: outcome, value: result.value });
+        this.#inputs.remember(task.id, { revision: outcome, value: result.value });
         break;
       }
       // A refusal is a question: what stands there decides.
@@ -301,25 +340,6 @@ export class SimulatedWorker {
     }
   }
 
-  *#readInput(reference: InputReference, task: ParcelTask): Steps<ReadInput> {
-    const { id, revision } = reference;
-    const cached = this.#cache.get(id);
-    // An input older than the task's own marker may have been invalidated together with it.
-    const { without } = this.#world;
-    const isTrusted = revision > task.expects || without === 'memory';
-    if (isTrusted && cached?.revision === revision) return { kind: 'there', ...cached };
-    const quick = isTrusted ? yield* this.#read(id) : undefined;
-    const isNew =
-      quick?.value !== undefined && (quick.revision >= revision || without === 'replica');
-    const entry = isNew ? quick : yield* this.#world.ask(() => this.#world.results.get(id));
-    if (entry?.value === undefined) {
-      return { kind: 'missing', id, revision: entry?.revision ?? 0, marked: entry !== undefined };
-    }
-    const { value } = entry.value;
-    this.#cache.set(id, { revision: entry.revision, value });
-    return { kind: 'there', revision: entry.revision, value };
-  }
-
   *#reportMissing(
     held: Held,
     task: ParcelTask,
@@ -339,18 +359,8 @@ export class SimulatedWorker {
     this.#settle(held, task.id, 'none');
   }
 
-  /** A read that any replica answers. */
-  *#read(id: TaskId): Steps<SimulatedEntry<SimulatedResult> | undefined> {
-    const { results, weather, random } = this.#world;
-    return yield* this.#world.ask(() =>
-      this.#world.fault(weather.lateReplica)
-        ? results.getAsOf(id, results.lastRevision - random.between(0, 10))
-        : results.get(id),
-    );
-  }
-
   #settle(held: Held, id: TaskId, end: TaskEnd): void {
-    held.ends.set(id, end);
+    held.ends.set(id, end === 'accepted' && held.rerun.has(id) ? 'other' : end);
     held.left--;
     if (held.left > 0) return;
     this.#held.delete(held);
