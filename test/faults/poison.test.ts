@@ -105,3 +105,30 @@ test.serial(
     t.is((await worker.finished).status, 0);
   },
 );
+
+test.serial(
+  'a task in the middle of a chain of tiny ones ends its process: those before it stay, it alone is to blame',
+  async (t) => {
+    const text = `
+      import { appendFileSync } from 'node:fs';
+      import { task } from 'jugq';
+      const step = task(function step(x: number, n: number): number {
+        appendFileSync('ran.log', 'step ' + n + '\\n');
+        if (n === 40) process.kill(process.pid, 'SIGKILL');
+        return x + n;
+      });
+      let last = step(0, 0);
+      for (let n = 1; n < 60; n++) last = step(last, n);`;
+    await using user = await projectOn(server, 'stages', { JUGQ_ACK_WAIT: '3s' });
+    await user.write('jugfile.ts', text);
+    const { status, stderr } = await user.run('run', 'jugfile.ts', '-j1');
+    t.is(status, 1, stderr);
+    t.regex(stderr, /KilledItsWorker: its process died each time/);
+    t.regex(stderr, /40 executed, 0 were there, 1 failed, 19 blocked behind them/);
+    const ran = await executions(user);
+    t.is(new Set(ran).size, 41);
+    // With others in a thread, alone in a thread, and three times in a process of its own.
+    t.true(ran.filter((each) => each === 'step 40').length <= 5);
+    t.true(ran.filter((each) => each === 'step 41').length === 0);
+  },
+);
