@@ -1,4 +1,5 @@
 /** `jugq status`: from the records of runs and workers; only `--times` and `--stale` read the heads of all results. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { createLogUpdate } from 'log-update';
 import { describeDifferences, readDifferences } from '../broker/differences.ts';
 import { readWorkers } from '../broker/worker-records.ts';
@@ -260,16 +261,7 @@ async function warnings({ project }: Session): Promise<string[]> {
   return differences === undefined ? [] : [differences];
 }
 
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener(
-      'abort',
-      () => {
-        clearTimeout(timer);
-        resolve();
-      },
-      { once: true },
-    );
-  });
+/** Ends early when it is interrupted, and leaves no listener behind. */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await delay(ms, undefined, { signal }).catch(() => undefined);
 }

@@ -5,6 +5,9 @@ import { JugqCommand } from './base.ts';
 
 const formats = ['svg', 'dot', 'mermaid', 'html'] as const;
 
+/** What files of some formats are called as well. */
+const endings: Readonly<Record<string, GraphFormat>> = { mmd: 'mermaid', gv: 'dot' };
+
 /** `jugq graph`: a picture of the plan. */
 export class GraphCommand extends JugqCommand {
   static override paths = [['graph']];
@@ -41,12 +44,15 @@ export class GraphCommand extends JugqCommand {
   }
 
   private chosenFormat(): GraphFormat {
-    const ending = /\.(\w+)$/.exec(this.output ?? '')?.[1];
-    const wanted = this.format ?? (ending === 'mmd' ? 'mermaid' : ending) ?? 'dot';
+    const { output } = this;
+    const ending = /\.(\w+)$/.exec(output ?? '')?.[1];
+    const wanted = this.format ?? endings[ending ?? ''] ?? ending ?? (output ? 'svg' : 'dot');
     const found = formats.find((each) => each === wanted);
     if (found !== undefined) return found;
-    if (this.format === undefined) return 'svg';
-    const message = `--format: expected svg, dot, mermaid or html, got ${this.format}`;
+    const message =
+      this.format === undefined
+        ? `-o ${output ?? ''}: expected a name that ends in .svg, .dot, .mmd or .html, or --format with svg, dot, mermaid or html`
+        : `--format: expected svg, dot, mermaid or html, got ${this.format}`;
     throw new JugqError('USAGE', message);
   }
 }

@@ -102,6 +102,9 @@ test.serial('no task; too many for --tasks; an unknown format', async (t) => {
   t.is(written.stdout.match(/^ {2}n\d+ \[/gm)?.length, 3000);
   t.is((await user.run('graph', 'many.ts')).status, 0);
   t.is((await user.run('graph', '--format', 'png', 'many.ts')).status, 2);
+  const picture = await user.run('graph', '-o', 'many.png', 'many.ts');
+  t.is(picture.status, 2);
+  t.regex(picture.stderr, /^error: -o many\.png: expected a name that ends in \.svg, /m);
 });
 
 test.serial(
