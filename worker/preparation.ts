@@ -93,7 +93,7 @@ export class Preparation {
   /** Which of the tasks have a result. */
   async #lookUp(tasks: readonly ParcelTask[]): Promise<TaskId[]> {
     const found = await Promise.all(
-      tasks.map((task) => this.#context.project.results.read(task.id)),
+      tasks.map((task) => this.#context.project.results.readLast(task.id)),
     );
     return tasks.filter((_, at) => found[at]?.present === true).map((task) => task.id);
   }
