@@ -12,7 +12,7 @@ import { readInputList } from './input-lists.ts';
 import type { Input } from './inputs.ts';
 import type { Work } from './schedule.ts';
 import { dropFailure } from './store-outcome.ts';
-import { publishSingly, strike } from './suspects.ts';
+import { concluded, publishSingly, strike } from './suspects.ts';
 import { failTask, handBackLater, type WorkerContext } from './worker-context.ts';
 
 /**
@@ -64,7 +64,11 @@ export class Preparation {
       this.#context.held.settle(held);
     }
     const [head, ...rest] = parcel.tasks;
-    const tail = rest.filter((task) => !known.includes(task.id));
+    const open = rest.filter((task) => !known.includes(task.id));
+    // What has failed since has no result to be known by, and would be run again.
+    const failed = await concluded(this.#context, open);
+    for (const _ of failed) this.#context.held.settle(held);
+    const tail = open.filter((task) => !failed.includes(task.id));
     if (!(await publishSingly(this.#context, parcel, queue, tail))) {
       handBackLater(this.#context, held);
       return;

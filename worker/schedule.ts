@@ -3,7 +3,8 @@
  * that function takes, so that a tiny task costs about a microsecond of hand-over and a long one keeps nobody waiting.
  *
  * A thread that runs a batch of a quick function gets the next such batch meanwhile, so that it never waits for the
- * worker's own thread. All others have their thread for themselves, as long as they run.
+ * worker's own thread. All others have their thread for themselves, as long as they run. Suspects go before what came
+ * new: they have waited for an ack wait already, because their worker died.
  */
 import type { ParcelTask } from '../core/parcel.ts';
 import type { HeldParcel } from './held-parcels.ts';
@@ -54,7 +55,8 @@ interface Slot {
 }
 
 export class Schedule {
-  readonly #lanes = new Map<string, Work[]>();
+  /** In the order in which they have their turns; those of suspects first. */
+  #lanes = new Map<string, Work[]>();
   readonly #durations = { done: new Map<string, Duration>(), failed: new Map<string, Duration>() };
   readonly #slots: Slot[];
   #lastLane:
@@ -79,8 +81,9 @@ export class Schedule {
   add(work: Work): void {
     const key = this.#laneOf(work);
     const lane = this.#lanes.get(key);
-    if (lane === undefined) this.#lanes.set(key, [work]);
-    else lane.push(work);
+    if (lane !== undefined) lane.push(work);
+    else if (work.suspect === undefined) this.#lanes.set(key, [work]);
+    else this.#lanes = new Map([[key, [work]], ...this.#lanes]);
     this.#waiting++;
   }
 
@@ -130,7 +133,7 @@ export class Schedule {
         continue;
       }
       // A lane that had its turn goes behind the others.
-      this.#lanes.delete(key);
+      if (lane.length === 0 || first.suspect === undefined) this.#lanes.delete(key);
       if (lane.length > 0) this.#lanes.set(key, lane);
       const shares = this.#mayShare(first);
       const slot = this.#slots[thread];
