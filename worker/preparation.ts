@@ -12,7 +12,7 @@ import { readInputList } from './input-lists.ts';
 import type { Input } from './inputs.ts';
 import type { Work } from './schedule.ts';
 import { dropFailure } from './store-outcome.ts';
-import { concluded, publishSingly, strike } from './suspects.ts';
+import { concluded, publishSingly } from './suspects.ts';
 import { failTask, handBackLater, type WorkerContext } from './worker-context.ts';
 
 /**
@@ -63,34 +63,28 @@ export class Preparation {
       await dropFailure(this.#context, id);
       this.#context.held.settle(held);
     }
-    const [head, ...rest] = parcel.tasks;
-    const open = rest.filter((task) => !known.includes(task.id));
+    const open = parcel.tasks.filter((task) => !known.includes(task.id));
     // What has failed since has no result to be known by, and would be run again.
     const failed = await concluded(this.#context, open);
     for (const _ of failed) this.#context.held.settle(held);
-    const tail = open.filter((task) => !failed.includes(task.id));
+    const left = open.filter((task) => !failed.includes(task.id));
+    const [head] = parcel.tasks;
+    const tail = left.filter((task) => task !== head);
     if (!(await publishSingly(this.#context, parcel, queue, tail))) {
       handBackLater(this.#context, held);
       return;
     }
     for (const _ of tail) this.#context.held.settle(held);
-    if (head !== undefined && !known.includes(head.id)) await this.runSuspect(held, head);
+    if (head !== undefined && left.includes(head)) await this.runSuspect(held, head);
   }
 
   /** Runs a task in a process of its own, which is on record first; again if it `died` of it. */
   async runSuspect(held: HeldParcel, task: ParcelTask, died = false): Promise<void> {
-    const struck = await strike(this.#context, task, died);
-    if (struck.kind === 'settled') {
-      this.#context.held.settle(held);
-      return;
-    }
-    const suspect = { failureRevision: struck.revision, strikes: struck.strikes };
-    if (struck.kind === 'poison') {
-      const error = { name: 'KilledItsWorker', message: struck.why, stack: '' };
-      await failTask(this.#context, held, task, { error, output: '', final: true, ...suspect });
-      return;
-    }
-    await this.#prepareTask(held, task, suspect);
+    await this.#prepareTask(held, task, {
+      failureRevision: task.failureExpects,
+      strikes: 0,
+      died,
+    });
     this.#ready.pump();
   }
 

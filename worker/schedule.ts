@@ -10,14 +10,22 @@ import type { ParcelTask } from '../core/parcel.ts';
 import type { HeldParcel } from './held-parcels.ts';
 import type { RunnableTask } from './task-protocol.ts';
 
+/** What is on record of a suspect; before it starts, what its parcel knows. */
+export interface Suspect {
+  readonly failureRevision: number;
+  readonly strikes: number;
+  /** Its process has just died under this worker's eyes. */
+  readonly died: boolean;
+}
+
 /** A task that is ready for a thread. */
 export interface Work {
   readonly held: HeldParcel;
   readonly task: ParcelTask;
   readonly runnable: RunnableTask;
   readonly file: string;
-  /** To be run alone in a process of its own; failure revision and strikes as last written. */
-  readonly suspect: { readonly failureRevision: number; readonly strikes: number } | undefined;
+  /** To be run alone in a process of its own, and put on record before. */
+  readonly suspect: Suspect | undefined;
   /** To be run in a batch of its own: it was in a thread with others when that ended. */
   readonly alone: boolean;
 }

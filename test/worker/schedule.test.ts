@@ -88,7 +88,7 @@ test('schedule: little is left: it waits for whichever thread is free first', (t
 });
 
 test('schedule: what may end its thread or take long shares it with nobody', (t) => {
-  const suspect = { failureRevision: 0, strikes: 0 };
+  const suspect = { failureRevision: 0, strikes: 0, died: false };
   const exclusive: (() => Work)[] = [
     () => work('f', { timeoutMs: 1000 }),
     () => work('f', { alone: true }),
@@ -140,7 +140,7 @@ test('schedule: suspects: go before what waits already, as they come, one a thre
   const schedule = scheduleOf(2, 'quick');
   addAll(schedule, 40, () => work('quick'));
   addAll(schedule, 5, () => work('long'));
-  const suspect = { failureRevision: 1, strikes: 0 };
+  const suspect = { failureRevision: 1, strikes: 0, died: false };
   addAll(schedule, 2, () => work('f', { suspect }));
   addAll(schedule, 1, () => work('g', { suspect }));
   const begun: string[] = [];
