@@ -19,6 +19,7 @@ import { JugqError } from '../core/errors.ts';
 import { toJugqError } from './nats-errors.ts';
 import { digestOf, putObject } from './object-put.ts';
 import { patiently } from './patience.ts';
+import { streamInfo } from './stream-state.ts';
 import { objectStream } from './topology.ts';
 
 /** Where the next piece of an object lies; still the same object if another is stored under its name meanwhile. */
@@ -191,7 +192,7 @@ export class Blobs {
   async #chunksOf(found: Pick<ObjectInfo, 'name' | 'nuid'>): Promise<number> {
     const subject = this.#chunkSubject(found);
     const { state } = await this.#patiently(`counting the chunks of ${found.name} in`, () =>
-      this.#manager.streams.info(objectStream(this.#name), { subjects_filter: subject }),
+      streamInfo(this.#manager, objectStream(this.#name), { subjects_filter: subject }),
     );
     return state.subjects?.[subject] ?? 0;
   }

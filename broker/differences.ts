@@ -52,7 +52,7 @@ export async function readDifferences(project: {
         decodeRecord<DifferenceRecord>(value, `the record ${key}`, differenceShape),
       );
       if (record === undefined) return [];
-      const result = await project.results.read(record.task);
+      const result = await project.results.readLast(record.task);
       const stands = result?.present === true && result.facts?.digest === record.stored.digest;
       return stands ? [record] : [];
     }),

@@ -5,6 +5,9 @@
  * heartbeat stops or the connection was lost. A stream that was deleted and made again would leave such a consumer
  * deaf: each time the consumer is made, the stream's creation time and last sequence are compared with what was
  * seen. A stream that is not the same one any more is reported, and the new one followed from its first message.
+ *
+ * The consumer lives on one of the stream's replicas, which may be behind: what comes is late then, but caught up is only
+ * who has come as far as the stream's leader was at the start.
  */
 import {
   AckPolicy,
@@ -24,6 +27,7 @@ import { outsideReading } from './callbacks.ts';
 import { readHeaders, type HeaderReader } from './message-headers.ts';
 import { isNotFound, toJugqError } from './nats-errors.ts';
 import { onReconnect } from './reconnects.ts';
+import { lastSequenceOf, streamInfo } from './stream-state.ts';
 
 /** A message of a followed stream. */
 export interface Followed {
@@ -90,13 +94,11 @@ class Follower implements Following {
   #consumer = '';
   /** Creation time of the stream; undefined until it was seen, and again once it is gone. */
   #created: string | undefined;
-  /** Last sequence of the stream when it was first seen. */
+  /** Last sequence of the stream when it was first seen; of replicas, that of the last message that is to come. */
   #target = 0;
-  /**
-   * The message at the target, or a later one in its place, is going to come: with replicas, having nothing more to
-   * send shows only how far the consumer's own has come.
-   */
-  #targetComes = false;
+  /** Having nothing more to send shows only how far the consumer's own replica has come. */
+  #hasReplicas = false;
+  #isCaughtUp = false;
   #delivered = 0;
   #heardAt = performance.now();
   #generation = 0;
@@ -107,7 +109,10 @@ class Follower implements Following {
     this.#options = options;
     this.sequence = options.from - 1;
     this.caughtUp = new Promise((resolve, reject) => {
-      this.#catchUp = resolve;
+      this.#catchUp = () => {
+        this.#isCaughtUp = true;
+        resolve();
+      };
       this.#giveUp = reject;
     });
     // Not everybody waits for it.
@@ -151,6 +156,10 @@ class Follower implements Following {
     if (generation !== this.#generation) return;
     this.#compare(stream);
     if (generation !== this.#generation) return;
+    if (this.#hasReplicas && !this.#isCaughtUp) {
+      this.#target = await lastSequenceOf(this.#manager, this.#options);
+      if (generation !== this.#generation) return;
+    }
     const inbox = createInbox();
     this.#delivered = 0;
     const take = outsideReading((message: Msg) => {
@@ -175,7 +184,7 @@ class Follower implements Following {
 
   async #findStream(): Promise<StreamInfo> {
     try {
-      return await this.#manager.streams.info(this.#options.stream);
+      return await streamInfo(this.#manager, this.#options.stream);
     } catch (error) {
       if (isNotFound(error)) this.#replace();
       throw error;
@@ -188,11 +197,7 @@ class Follower implements Following {
     if (other || state.last_seq < this.sequence) this.#replace();
     if (this.#created === undefined) {
       this.#target = state.last_seq;
-      this.#targetComes =
-        config.num_replicas > 1 &&
-        config.max_age === 0 &&
-        state.messages > 0 &&
-        this.#options.subjects === undefined;
+      this.#hasReplicas = config.num_replicas > 1;
     }
     this.#created = created;
   }
@@ -207,7 +212,7 @@ class Follower implements Following {
 
   /** What the consumer has sent may be on its way still; the last of it says so itself. */
   #isAtEnd(consumer: ConsumerInfo): boolean {
-    if (this.#targetComes) return this.sequence >= this.#target;
+    if (this.#hasReplicas) return this.sequence >= this.#target;
     return consumer.num_pending === 0 && consumer.delivered.consumer_seq <= this.#delivered;
   }
 
@@ -260,7 +265,7 @@ class Follower implements Following {
     });
     if (generation !== this.#generation) return;
     // In a busy stream something is always pending: what counts is what was there at the start.
-    const isLast = place.pending === 0 && !this.#targetComes;
+    const isLast = place.pending === 0 && !this.#hasReplicas;
     if (isLast || place.sequence >= this.#target) this.#catchUp();
   }
 
@@ -272,9 +277,11 @@ class Follower implements Following {
     const last = headers?.get('Nats-Last-Consumer') ?? '';
     if (last === '') return;
     if (Number(last) > this.#delivered) this.#restart();
-    // Idle with nothing on its way: what was pending at the start has been removed or replaced meanwhile. A replica that
-    // lags has had the time of a heartbeat.
-    else if (stalled === '') this.#catchUp();
+    else if (stalled !== '' || this.#isCaughtUp) return;
+    // Idle with nothing on its way: what was pending at the start has been removed or replaced meanwhile, or this replica
+    // is behind. Another one may get the next consumer, and what there is to wait for is asked anew.
+    else if (this.#hasReplicas) this.#restart();
+    else this.#catchUp();
   }
 }
 

@@ -2,6 +2,7 @@
 import type { JetStreamManager, NatsConnection } from 'nats';
 import { follow } from './follow.ts';
 import { isNotFound, toJugqError } from './nats-errors.ts';
+import { streamInfo } from './stream-state.ts';
 import { objectStream } from './topology.ts';
 
 /** An entry of an object store. */
@@ -65,7 +66,7 @@ export async function findLooseChunks(parts: Parts, store: string): Promise<Loos
   const stream = objectStream(store);
   const prefix = chunkSubject(store, '');
   try {
-    const { state } = await parts.manager.streams.info(stream, { subjects_filter: `${prefix}>` });
+    const { state } = await streamInfo(parts.manager, stream, { subjects_filter: `${prefix}>` });
     const chunks = Object.entries(state.subjects ?? {});
     // Asked in this order, an entry that is written meanwhile is seen.
     const known = new Set((await listObjects(parts, store)).map((each) => each.nuid));

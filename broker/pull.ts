@@ -28,6 +28,8 @@ export interface Delivery {
   readonly deliveries: number;
   /** Removes it from the queue; resolves when it was sent. */
   ack(): void;
+  /** As `ack`; resolves with whether the server has confirmed it. */
+  remove(): Promise<boolean>;
   /** Gives it back, to be delivered again at once or after a delay. */
   handBack(delayMs: number): void;
 }
@@ -45,6 +47,7 @@ const ack = utf8.encode('+ACK');
 const expiresMs = 15_000;
 const lostAfterMs = expiresMs + 3000;
 const retryMs = 1000;
+const removeMs = 5000;
 const deafAfterMs = 60_000;
 /** Pull requests that a queue may have open, of all its workers; the server's default of 512 is a few hundred of them. */
 const requestsMax = 16_384;
@@ -173,12 +176,23 @@ export class Puller {
       ack: () => {
         send(ack);
       },
+      remove: () => this.#remove(reply),
       handBack: (delayMs) => {
         send(
           utf8.encode(delayMs === 0 ? '-NAK' : `-NAK ${JSON.stringify({ delay: nanos(delayMs) })}`),
         );
       },
     });
+  }
+
+  async #remove(reply: string): Promise<boolean> {
+    try {
+      await this.#connection.request(reply, ack, { timeout: removeMs });
+      return true;
+    } catch (error) {
+      if (error instanceof NatsError) return false;
+      throw error;
+    }
   }
 
   /** 408: expired; 409: consumer or leader gone, or too many ask; 503: nobody there. 100 is a sign of life. */

@@ -1,5 +1,5 @@
 /** The work queue, as the dispatcher uses it: publish, look at what is there, take a message back. */
-import { NatsError, type JetStreamManager, type Msg, type NatsConnection } from 'nats';
+import { NatsError, type JetStreamManager, type NatsConnection } from 'nats';
 import { isJugqError } from '../core/errors.ts';
 import type { TaskId } from '../core/identifiers.ts';
 import { decodeParcel, type Parcel } from '../core/parcel.ts';
@@ -7,12 +7,18 @@ import { writeHeaders } from './message-headers.ts';
 import { clientCode, isNotFound, isSubjectOccupied } from './nats-errors.ts';
 import { patiently } from './patience.ts';
 import type { Publisher, PublishOutcome } from './publisher.ts';
+import { replicasOf, streamInfo } from './stream-state.ts';
 import { taskSubject, type Names } from './topology.ts';
 
 /** A message that is in the queue, delivered or not. */
 export interface QueuedMessage {
   readonly head: TaskId;
   readonly queue: string;
+}
+
+interface Found {
+  readonly data: Uint8Array;
+  readonly sequence: number;
 }
 
 /** What became of a parcel: it is in the queue; one of its subject already was; the server has no room. */
@@ -30,6 +36,7 @@ export class Queue {
   readonly #connection: NatsConnection;
   readonly #manager: JetStreamManager;
   readonly #publisher: Publisher;
+  readonly #replicas: () => Promise<number>;
 
   constructor(
     names: Names,
@@ -39,6 +46,7 @@ export class Queue {
     this.#connection = parts.connection;
     this.#manager = parts.manager;
     this.#publisher = parts.publisher;
+    this.#replicas = replicasOf(parts.manager, names.tasks);
   }
 
   /** Publishes a parcel unless its subject is taken. */
@@ -61,7 +69,7 @@ export class Queue {
   /** Heads of all messages in the queue, delivered or not. */
   async list(): Promise<QueuedMessage[]> {
     const { state } = await patiently(this.#connection, 'reading the queue', () =>
-      this.#manager.streams.info(this.#names.tasks, { subjects_filter: '>' }),
+      streamInfo(this.#manager, this.#names.tasks, { subjects_filter: '>' }),
     );
     return Object.keys(state.subjects ?? {}).map((subject) => {
       const [, , , queue = '', ...head] = subject.split('.');
@@ -72,12 +80,14 @@ export class Queue {
   /** The parcel of a queued message; undefined if it is not there any more. */
   async read(message: QueuedMessage): Promise<{ parcel: Parcel; sequence: number } | undefined> {
     const found = await this.#find(message);
-    return found && { parcel: decodeParcel(found.data), sequence: sequenceOf(found) };
+    return found && { parcel: decodeParcel(found.data), sequence: found.sequence };
   }
 
-  async #find(message: QueuedMessage): Promise<Msg | undefined> {
+  /** A replica that is behind may not have the message yet, or have the one before it. */
+  async #find(message: QueuedMessage): Promise<Found | undefined> {
     const subject = taskSubject(this.#names, message.queue, message.head);
     return patiently(this.#connection, `reading the queued ${message.head}`, async () => {
+      if ((await this.#replicas()) > 1) return this.#findAtLeader(subject);
       const answer = await this.#connection.request(
         `$JS.API.DIRECT.GET.${this.#names.tasks}.${subject}`,
         '',
@@ -86,8 +96,21 @@ export class Queue {
       const code = answer.headers?.code ?? 0;
       // Neither the message nor that it is not there: asked for again.
       if (code >= unanswered) throw new NatsError('no answer', clientCode.NoResponders);
-      return code === missing ? undefined : answer;
+      if (code === missing) return undefined;
+      return { data: answer.data, sequence: Number(answer.headers?.get('Nats-Sequence')) };
     });
+  }
+
+  async #findAtLeader(subject: string): Promise<Found | undefined> {
+    try {
+      const { data, seq } = await this.#manager.streams.getMessage(this.#names.tasks, {
+        last_by_subj: subject,
+      });
+      return { data, sequence: seq };
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
   }
 
   /** Removes a message, whatever it holds; a worker that has it may still finish its tasks. */
@@ -97,16 +120,12 @@ export class Queue {
     const { tasks } = this.#names;
     try {
       await patiently(this.#connection, `taking ${message.head} out of the queue`, () =>
-        this.#manager.streams.deleteMessage(tasks, sequenceOf(found), false),
+        this.#manager.streams.deleteMessage(tasks, found.sequence, false),
       );
     } catch (error) {
       if (!isJugqError(error) || !isNotFound(error.cause)) throw error;
     }
   }
-}
-
-function sequenceOf(found: Msg): number {
-  return Number(found.headers?.get('Nats-Sequence'));
 }
 
 /** What is neither stored nor taken is tried again after a pause, whatever the server's reason. */

@@ -21,6 +21,7 @@ import { isNotFound, isTransient, toJugqError } from './nats-errors.ts';
 import { patiently } from './patience.ts';
 import type { Publisher, PublishOutcome } from './publisher.ts';
 import { factsIn, headersOf, holdsReference, isStale, type ResultFacts } from './result-facts.ts';
+import { replicasOf, streamInfo } from './stream-state.ts';
 import { bucketStream, keySubject } from './topology.ts';
 
 /** The last entry of a result's key. */
@@ -58,6 +59,7 @@ export class Results {
   readonly #manager: JetStreamManager;
   readonly #publisher: Publisher;
   readonly #blobs: Blobs;
+  readonly #replicas: () => Promise<number>;
 
   constructor(
     bucket: string,
@@ -75,6 +77,7 @@ export class Results {
     this.#manager = parts.manager;
     this.#publisher = parts.publisher;
     this.#blobs = parts.blobs;
+    this.#replicas = replicasOf(parts.manager, this.#stream);
   }
 
   /** Bytes that fit a message on this server. */
@@ -113,9 +116,11 @@ export class Results {
   }
 
   /**
-   * The last entry of a key; undefined: it never had one. Calls may be made many at a time.
+   * An entry of a key that was its last; undefined: it had none. Calls may be made many at a time.
    *
-   * Any replica may answer, so "not there" can be late by a moment where there are several; see `readFromLeader`.
+   * Any replica may answer, from as much as it has: where there are several, what was put or marked since may not be
+   * known to it, and the answer after this one may be older. For those who can tell by the revision, or only want to
+   * know that a value was there; see `readLast`.
    */
   async read(id: TaskId): Promise<StoredResult | undefined> {
     const subject = `$JS.API.DIRECT.GET.${this.#stream}.${this.#prefix}${id}`;
@@ -127,7 +132,18 @@ export class Results {
     return { ...this.#stored(id, sequence, all, answer.data), storedAt };
   }
 
-  /** As `read`, but asked of the stream's leader: never late, and slower. */
+  /**
+   * The last entry of a key; undefined: it never had one. Calls may be made many at a time.
+   *
+   * For those who conclude from what is not there, or would take a value that was marked since for one that counts.
+   */
+  async readLast(id: TaskId): Promise<StoredResult | undefined> {
+    const doing = `reading ${this.bucket}`;
+    const replicas = await patiently(this.#connection, doing, this.#replicas, Infinity);
+    return replicas > 1 ? this.readFromLeader(id) : this.read(id);
+  }
+
+  /** As `readLast`, by the word of the stream's leader even where one replica is all that there is. */
   async readFromLeader(id: TaskId): Promise<StoredResult | undefined> {
     const subject = `$JS.API.STREAM.MSG.GET.${this.#stream}`;
     const request = JSON.stringify({ last_by_subj: this.#prefix + id });
@@ -181,7 +197,7 @@ export class Results {
     if (askMs < messages * scanEachMs + scanStartMs) {
       return this.#ask(graph, (id) => (replicas > 1 ? this.readFromLeader(id) : this.read(id)));
     }
-    return this.#scan(graph, replicas);
+    return this.#scan(graph);
   }
 
   /** Ids of tasks with a value whose id begins so, sorted. */
@@ -255,7 +271,7 @@ export class Results {
     return known;
   }
 
-  async #scan(graph: Graph, replicas: number): Promise<KnownResult[]> {
+  async #scan(graph: Graph): Promise<KnownResult[]> {
     const index = new TaskIndex(graph);
     const known = new Map<number, KnownResult>();
     const names = graph.functions.map((each) => each.name);
@@ -263,8 +279,7 @@ export class Results {
       stream: this.#stream,
       from: 1,
       headersOnly: true,
-      // Only of all subjects together is the last message known, and so whether a replica has come that far.
-      ...(replicas === 1 && names.length <= filtersMax
+      ...(names.length <= filtersMax
         ? { subjects: names.map((name) => `${this.#prefix}${name}.>`) }
         : {}),
       onMessage: (message) => {
@@ -290,7 +305,7 @@ export class Results {
 
   #information(): Promise<StreamInfo> {
     return patiently(this.#connection, `reading ${this.bucket}`, () =>
-      this.#manager.streams.info(this.#stream),
+      streamInfo(this.#manager, this.#stream),
     );
   }
 

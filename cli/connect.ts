@@ -107,7 +107,7 @@ class OpenJug implements Jug {
 
   async isFinished(x: unknown): Promise<boolean> {
     const { results } = this.#session.project;
-    const found = await Promise.all([...tasksIn(x)].map((id) => results.read(id)));
+    const found = await Promise.all([...tasksIn(x)].map((id) => results.readLast(id)));
     return found.every((each) => each?.present === true);
   }
 

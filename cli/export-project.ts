@@ -111,7 +111,7 @@ async function writeResults(
       toldAt = performance.now();
     }
     const some = await Promise.all(
-      ids.slice(at, at + readAtOnce).map((id) => project.results.read(id)),
+      ids.slice(at, at + readAtOnce).map((id) => project.results.readLast(id)),
     );
     for (const stored of some) {
       if (stored?.present !== true) continue;

@@ -102,7 +102,7 @@ async function withoutResult<F extends Final>(
   const standing: F[] = [];
   for (let at = 0; at < failures.length; at += askedAtOnce) {
     const some = failures.slice(at, at + askedAtOnce);
-    const found = await Promise.all(some.map(({ record }) => results.read(record.task)));
+    const found = await Promise.all(some.map(({ record }) => results.readLast(record.task)));
     standing.push(
       ...some.filter(({ record }, i) => {
         const last = found[i];

@@ -126,7 +126,7 @@ export async function readResults(
   const found = new Map<TaskId, Uint8Array>();
   const missing: TaskId[] = [];
   const read = async (id: TaskId): Promise<void> => {
-    const stored = await project.results.read(id);
+    const stored = await project.results.readLast(id);
     if (stored?.present === true) found.set(id, await project.results.valueOf(stored));
     else missing.push(id);
   };

@@ -50,7 +50,7 @@ export async function findTask(project: OpenProject, prefix: string): Promise<Fo
   }
   if (bare !== undefined) return bare;
   const id = await findByPrefix(project, prefix);
-  if ((await project.results.read(id))?.present === true) return { id };
+  if ((await project.results.readLast(id))?.present === true) return { id };
   throw new JugqError(
     'RESULT_MISSING',
     `${id} is not known: no stored plan declares it, and it has no result: see jugq status`,

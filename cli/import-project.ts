@@ -201,10 +201,7 @@ class Import {
       }
       if (!isWrongRevision(outcome)) throw toJugqError(outcome, `storing the result of ${id}`);
       // A refusal is a question: what stands there decides.
-      const { results } = this.#project;
-      const seen = await results.read(id);
-      // Any replica may say that it is there, only the leader that it is not.
-      const there = seen?.present === true ? seen : await results.readFromLeader(id);
+      const there = await this.#project.results.readLast(id);
       if (there?.present === true) {
         if (there.facts?.digest === facts.digest) this.taken.there++;
         else this.taken.other++;

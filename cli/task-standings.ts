@@ -82,7 +82,7 @@ function learn(project: OpenProject, graph: Graph, task: number): Promise<Facts>
 
 async function learnTask(project: OpenProject, text: string): Promise<Facts> {
   const id = text as Parameters<typeof project.results.read>[0];
-  const stored = await project.results.read(id);
+  const stored = await project.results.readLast(id);
   if (stored?.present === true) {
     const { data, facts, isBlob, storedAt } = stored;
     const bytes = isBlob

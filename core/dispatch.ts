@@ -71,7 +71,7 @@ export {
   type MessagePlace,
   type Recall,
 } from './dispatch-state.ts';
-export { expectedMs } from './durations.ts';
+export { expectedMs, isKnown, noteDuration } from './durations.ts';
 export { parcelTask } from './publish-ready.ts';
 
 /**

@@ -3,9 +3,9 @@ import { setImmediate, setTimeout as delay } from 'node:timers/promises';
 import type { Entry } from '../broker/bucket.ts';
 import type { ResultEntry } from '../broker/results.ts';
 import { readRun } from '../broker/run-records.ts';
-import { expectedMs } from '../core/dispatch.ts';
+import { expectedMs, isKnown, noteDuration } from '../core/dispatch.ts';
 import { JugqError } from '../core/errors.ts';
-import { TaskIndex } from '../core/graph.ts';
+import { TaskIndex, type Graph } from '../core/graph.ts';
 import type { RunId } from '../core/identifiers.ts';
 import { decodePlanOf, type Plan } from '../core/plan-format.ts';
 import { parsePatterns, type Pattern } from '../core/patterns.ts';
@@ -16,8 +16,9 @@ import {
   type CancelTasksWish,
   type CancelWish,
 } from '../core/records.ts';
-import { startRunInSteps, type RunProgress } from '../core/run-progress.ts';
+import { startRunInSteps, type KnownResult, type RunProgress } from '../core/run-progress.ts';
 import { isUnreadable } from '../core/wire.ts';
+import { pastDurations } from './past-durations.ts';
 import { resultEvent, type ReignContext } from './reign-context.ts';
 import { RunBook } from './run-book.ts';
 import type { SeenFailures } from './seen-failures.ts';
@@ -144,6 +145,7 @@ export class ActiveRuns {
       // The record of a run may have overtaken the failures that its planner cleared before.
       await this.#failures.readAll();
       const results = await project.results.known(plan.graph);
+      await this.#learnDurations(plan.graph, results);
       const failures = this.#failures.in(new TaskIndex(plan.graph));
       // Results that were made anew count from 1 again: none of those that are there is older than the run.
       const last = await project.results.lastRevision();
@@ -161,6 +163,14 @@ export class ActiveRuns {
       else book?.end('failed');
       return undefined;
     }
+  }
+
+  async #learnDurations(graph: Graph, results: readonly KnownResult[]): Promise<void> {
+    const { project, state } = this.#context;
+    const past = await pastDurations(project.results, graph, results, (name) =>
+      isKnown(state, name),
+    );
+    for (const { functionName, ms } of past) noteDuration(state, 'finished', functionName, ms);
   }
 
   /** A plan that does not seem to be there is asked for again: a server that has just come up may be late. */

@@ -7,6 +7,7 @@ import type { Schedule, NextBatch, Work } from './schedule.ts';
 import { storeResult, type AttemptFailure } from './store-outcome.ts';
 import { packTasks, type Outcome } from './task-protocol.ts';
 import { RunnerDied, type Runner } from './task-runner.ts';
+import { strike } from './suspects.ts';
 import { failTask, handBackFailed, type WorkerContext } from './worker-context.ts';
 
 /** What the worker does on behalf of its batches. */
@@ -86,10 +87,14 @@ export class Batches {
     }
   }
 
-  async #run(batch: NextBatch): Promise<void> {
+  async #run(next: NextBatch): Promise<void> {
+    const batch = next.suspect ? await this.#onRecord(next) : next;
     const { works, suspect } = batch;
     const first = works[0];
-    if (first === undefined) return;
+    if (first === undefined) {
+      this.#end(next);
+      return;
+    }
     this.#countBegun(works, 1);
     const { timeoutMs } = first.task.fn;
     const runner = suspect ? this.#suspects : this.#threads[batch.thread];
@@ -111,10 +116,43 @@ export class Batches {
     } finally {
       this.#batches.delete(recalled);
       this.#countBegun(works, -1);
-      this.#schedule.done(batch);
-      this.#wishes.onBatchEnd();
-      this.pump();
+      this.#end(next);
     }
+  }
+
+  #end(batch: NextBatch): void {
+    this.#schedule.done(batch);
+    this.#wishes.onBatchEnd();
+    this.pump();
+  }
+
+  /**
+   * Puts a suspect on record, now that a thread's place is free for it: a record that was written while it waits would
+   * accuse it whenever it is handed back for another worker.
+   *
+   * @returns the batch without it if nothing is left to be run
+   */
+  async #onRecord(batch: NextBatch): Promise<NextBatch> {
+    const works: Work[] = [];
+    for (const work of batch.works) {
+      const { held, task } = work;
+      held.started = true;
+      try {
+        const struck = await strike(this.#context, task, work.suspect?.died === true);
+        if (struck.kind === 'settled') {
+          this.#context.held.settle(held, task.id, 'none');
+          continue;
+        }
+        const known = { failureRevision: struck.revision, strikes: struck.strikes };
+        if (struck.kind === 'poison') {
+          const error = { name: 'KilledItsWorker', message: struck.why, stack: '' };
+          await failTask(this.#context, held, task, { error, output: '', final: true, ...known });
+        } else if (!held.gone) works.push({ ...work, suspect: { ...known, died: false } });
+      } catch (error) {
+        handBackFailed(this.#context, held, error);
+      }
+    }
+    return { ...batch, leaders: works, works };
   }
 
   #conclude(work: Work, outcome: Outcome): void {
@@ -206,8 +244,8 @@ export class Batches {
   }
 
   #failLater(work: Work, failure: Omit<AttemptFailure, 'failureRevision' | 'strikes'>): void {
-    const known = work.suspect ?? { failureRevision: work.task.failureExpects, strikes: 0 };
-    failTask(this.#context, work.held, work.task, { ...failure, ...known }).catch(
+    const { failureRevision = work.task.failureExpects, strikes = 0 } = work.suspect ?? {};
+    failTask(this.#context, work.held, work.task, { ...failure, failureRevision, strikes }).catch(
       (error: unknown) => {
         handBackFailed(this.#context, work.held, error);
       },

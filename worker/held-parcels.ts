@@ -115,6 +115,11 @@ export class HeldParcels {
     this.#remove(held);
   }
 
+  /** Whether the message is this worker's to give back as if nobody had had it: nobody has begun with it, here or before. */
+  isFresh(held: HeldParcel): boolean {
+    return !held.started && !held.answered && held.delivery.deliveries === 1 && !this.#isLate(held);
+  }
+
   /** The parcel of this message, if it is in hand. */
   find(queue: string, head: TaskId): HeldParcel | undefined {
     for (const held of this.#held) {

@@ -16,7 +16,7 @@ import type { Work } from './schedule.ts';
 import type { BatchTask } from './task-protocol.ts';
 import { tellTakenApart } from '../broker/taken-apart.ts';
 import { dropFailure } from './store-outcome.ts';
-import { publishSingly, strike } from './suspects.ts';
+import { concluded, publishSingly } from './suspects.ts';
 import { failTask, handBackLater, type WorkerContext } from './worker-context.ts';
 
 /**
@@ -101,8 +101,13 @@ export class Preparation {
       await dropFailure(this.#context, id);
       this.#context.held.settle(held, id, 'other');
     }
-    const [head, ...rest] = parcel.tasks;
-    const tail = rest.filter((task) => !known.includes(task.id));
+    const open = parcel.tasks.filter((task) => !known.includes(task.id));
+    // What has failed since has no result to be known by, and would be run again.
+    const failed = await concluded(this.#context, open);
+    for (const id of failed) this.#context.held.settle(held, id, 'none');
+    const left = open.filter((task) => !failed.includes(task.id));
+    const [head] = parcel.tasks;
+    const tail = left.filter((task) => task !== head);
     const isRipe = (task: ParcelTask): boolean =>
       held.ends?.followedBy(task).every((id) => known.includes(id)) ?? true;
     if (!(await publishSingly(this.#context, parcel, queue, tail.filter(isRipe)))) {
@@ -115,22 +120,12 @@ export class Preparation {
       const { connection, names } = this.#context.project;
       tellTakenApart(connection, names, { head: head.id, queue });
     }
-    if (head !== undefined && !known.includes(head.id)) await this.runSuspect(held, head);
+    if (head !== undefined && left.includes(head)) await this.runSuspect(held, head);
   }
 
   /** Runs a task in a process of its own, which is on record first; again if it `died` of it. */
   async runSuspect(held: HeldParcel, task: ParcelTask, died = false): Promise<void> {
-    const struck = await strike(this.#context, task, died);
-    if (struck.kind === 'settled') {
-      this.#context.held.settle(held, task.id, 'none');
-      return;
-    }
-    const suspect = { failureRevision: struck.revision, strikes: struck.strikes };
-    if (struck.kind === 'poison') {
-      const error = { name: 'KilledItsWorker', message: struck.why, stack: '' };
-      await failTask(this.#context, held, task, { error, output: '', final: true, ...suspect });
-      return;
-    }
+    const suspect = { failureRevision: task.failureExpects, strikes: 0, died };
     await this.prepareTask(held, task, suspect);
     this.#ready.pump();
   }
@@ -138,7 +133,7 @@ export class Preparation {
   /** Which of the tasks have a result. */
   async #lookUp(tasks: readonly ParcelTask[]): Promise<TaskId[]> {
     const found = await Promise.all(
-      tasks.map((task) => this.#context.project.results.read(task.id)),
+      tasks.map((task) => this.#context.project.results.readLast(task.id)),
     );
     return tasks.filter((_, at) => found[at]?.present === true).map((task) => task.id);
   }

@@ -32,11 +32,11 @@ export function resultStore(
     shipsFiles,
     read: (ids) =>
       eachOf(ids, async (id) => {
-        const stored = await results.read(id);
+        const stored = await results.readLast(id);
         return stored?.present === true ? results.valueOf(stored) : undefined;
       }),
     readPiece: (id, next) => readPiece(project, id, next),
-    present: (ids) => eachOf(ids, async (id) => (await results.read(id))?.present === true),
+    present: (ids) => eachOf(ids, async (id) => (await results.readLast(id))?.present === true),
     async presentIn(graph) {
       const present = new Uint8Array(graph.count);
       for (const known of await results.known(graph)) present[known.task] = Number(known.present);

@@ -3,11 +3,20 @@
  * that function takes, so that a tiny task costs about a microsecond of hand-over and a long one keeps nobody waiting.
  *
  * A thread that runs a batch of a quick function gets the next such batch meanwhile, so that it never waits for the
- * worker's own thread. All others have their thread for themselves, as long as they run.
+ * worker's own thread. All others have their thread for themselves, as long as they run. Suspects go before what came
+ * new: they have waited for an ack wait already, because their worker died.
  */
 import type { ParcelFunction, ParcelTask } from '../core/parcel.ts';
 import type { HeldParcel } from './held-parcels.ts';
 import type { BatchTask } from './task-protocol.ts';
+
+/** What is on record of a suspect; before it starts, what its parcel knows. */
+export interface Suspect {
+  readonly failureRevision: number;
+  readonly strikes: number;
+  /** Its process has just died under this worker's eyes. */
+  readonly died: boolean;
+}
 
 /** A task that is ready for a thread. */
 export interface Work {
@@ -17,8 +26,8 @@ export interface Work {
   readonly file: string;
   /** They go to its thread with it: tasks of its parcel of which some take what others give, dependencies first. */
   readonly companions: readonly Work[];
-  /** To be run alone in a process of its own; failure revision and strikes as last written. */
-  readonly suspect: { readonly failureRevision: number; readonly strikes: number } | undefined;
+  /** To be run alone in a process of its own, and put on record before. */
+  readonly suspect: Suspect | undefined;
   /** To be run in a batch of its own: it was in a thread with others when that ended. */
   readonly alone: boolean;
 }
@@ -59,7 +68,8 @@ interface Slot {
 }
 
 export class Schedule {
-  readonly #lanes = new Map<string, Work[]>();
+  /** In the order in which they have their turns; those of suspects first. */
+  #lanes = new Map<string, Work[]>();
   readonly #durations = { done: new Map<string, Duration>(), failed: new Map<string, Duration>() };
   readonly #slots: Slot[];
   #lastLane:
@@ -84,8 +94,9 @@ export class Schedule {
   add(work: Work): void {
     const key = this.#laneOf(work);
     const lane = this.#lanes.get(key);
-    if (lane === undefined) this.#lanes.set(key, [work]);
-    else lane.push(work);
+    if (lane !== undefined) lane.push(work);
+    else if (work.suspect === undefined) this.#lanes.set(key, [work]);
+    else this.#lanes = new Map([[key, [work]], ...this.#lanes]);
     this.#waiting += 1 + work.companions.length;
   }
 
@@ -135,7 +146,7 @@ export class Schedule {
         continue;
       }
       // A lane that had its turn goes behind the others.
-      this.#lanes.delete(key);
+      if (lane.length === 0 || first.suspect === undefined) this.#lanes.delete(key);
       if (lane.length > 0) this.#lanes.set(key, lane);
       const shares = this.#mayShare(first);
       const slot = this.#slots[thread];

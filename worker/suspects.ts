@@ -73,6 +73,21 @@ function isConcluded(known: FailureRecord, task: ParcelTask): boolean {
   return known.kind === 'retry' && known.attempt === task.attempt;
 }
 
+/** Those of the tasks whose attempt has ended in a failure that is on record: nothing is left to be done of them. */
+export async function concluded(
+  { project }: StoreContext,
+  tasks: readonly ParcelTask[],
+): Promise<TaskId[]> {
+  const found = await Promise.all(
+    tasks.map(async (task) => {
+      const entry = await project.failures.get(task.id);
+      const known = entry && readFailure(project, entry);
+      return known !== undefined && isConcluded(known, task) ? [task.id] : [];
+    }),
+  );
+  return found.flat();
+}
+
 /** What speaks against a task, if it is enough. */
 function poisonous(strikes: number, vanished: number): string | undefined {
   if (strikes >= strikesMax) {

@@ -4,15 +4,18 @@
  * One parcel's way: taken → (looked up) → inputs fetched → scheduled → run → stored → acknowledged. User code runs in
  * threads and child processes only, so nothing of the user's can delay heartbeats.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { OpenProject } from '../broker/project.ts';
 import { Puller, type Delivery, type Pulse } from '../broker/pull.ts';
 import { hearRecalls, type RecalledMessage, type RecallKind } from '../broker/recall.ts';
 import { JugqError } from '../core/errors.ts';
+import type { TaskId } from '../core/identifiers.ts';
 import { decodeParcel, type Parcel } from '../core/parcel.ts';
 import type { WorkerRecord } from '../core/records.ts';
 import { Batches } from './batches.ts';
 import { CodeFiles } from './code-files.ts';
-import { HeldParcels } from './held-parcels.ts';
+import { handBackAnew } from './hand-back.ts';
+import { HeldParcels, type HeldParcel } from './held-parcels.ts';
 import { Inputs } from './inputs.ts';
 import { Preparation } from './preparation.ts';
 import { Presence } from './presence.ts';
@@ -66,6 +69,7 @@ export class WorkerDaemon {
   readonly #links: LinkHost;
   readonly #recalls: { stop(): void };
   readonly #timer: NodeJS.Timeout;
+  readonly #handingBack = new Set<Promise<void>>();
   #parcelMs: number | undefined;
   #full: string | undefined;
   #trouble: string | undefined;
@@ -167,12 +171,13 @@ export class WorkerDaemon {
   async drain(): Promise<number> {
     this.#draining = true;
     for (const puller of this.#pullers) puller.stop();
-    for (const held of this.#held.untouched(Infinity)) this.#held.handBack(held);
+    for (const held of this.#held.untouched(Infinity)) this.#handBack(held);
     const ended = new AbortController();
     await Promise.race([this.#held.empty(), this.#noRoom(ended.signal)]);
     ended.abort();
     const left = this.#held.all();
     for (const held of left) this.#held.handBack(held);
+    await this.#handedBack();
     await this.#end();
     return left.length;
   }
@@ -181,8 +186,37 @@ export class WorkerDaemon {
   async abort(): Promise<void> {
     this.#draining = true;
     for (const puller of this.#pullers) puller.stop();
-    for (const held of this.#held.all()) this.#held.handBack(held);
+    for (const held of this.#held.all()) this.#handBack(held);
+    await this.#handedBack();
     await this.#end();
+  }
+
+  /** What was begun goes back as it is: whoever gets it next has to see what became of it. */
+  #handBack(held: HeldParcel): void {
+    const [head] = held.parcel.tasks;
+    if (head === undefined || !this.#held.isFresh(held)) this.#held.handBack(held);
+    else {
+      this.#held.drop(held);
+      this.#handBackAnew(held.delivery, head.id);
+    }
+  }
+
+  #handBackAnew(delivery: Delivery, head: TaskId): void {
+    const doing = handBackAnew(this.#options.project, delivery, head).finally(() =>
+      this.#handingBack.delete(doing),
+    );
+    this.#handingBack.add(doing);
+  }
+
+  /** Resolves when what goes back is in the queue; not if the server is away: then the dispatcher sees to it. */
+  async #handedBack(): Promise<void> {
+    const ended = new AbortController();
+    // What was asked for before this worker stopped asking may still have come.
+    const all = async (): Promise<void> => {
+      while (this.#handingBack.size > 0) await Promise.all(this.#handingBack);
+    };
+    await Promise.race([all(), delay(farewellMs, undefined, { signal: ended.signal })]);
+    ended.abort();
   }
 
   /** Resolves when the server has had no room all the while that somebody may be asked to wait for an end. */
@@ -248,7 +282,9 @@ export class WorkerDaemon {
     const parcel = this.#read(delivery);
     if (parcel === undefined) return;
     if (this.#draining) {
-      delivery.handBack(0);
+      const [head] = parcel.tasks;
+      if (head === undefined || delivery.deliveries > 1) delivery.handBack(0);
+      else this.#handBackAnew(delivery, head.id);
       return;
     }
     if (this.#held.isEnding(parcel.run)) {
@@ -292,7 +328,7 @@ export class WorkerDaemon {
 
   #handBackWaiting(): void {
     for (const held of this.#held.untouched(performance.now() - handBackAfterMs)) {
-      if (this.#schedule.isBusy) this.#held.handBack(held);
+      if (this.#schedule.isBusy) this.#handBack(held);
     }
     this.#setRoom();
   }

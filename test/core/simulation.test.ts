@@ -47,11 +47,11 @@ if (wanted === undefined) {
  * itself changes, look for another seed that does.
  */
 const found: readonly (readonly [BrokenRule, number, RegExp])[] = [
-  ['memory', 693, /made from invalidated inputs was accepted/],
-  ['replica', 1401, /made from invalidated inputs was accepted/],
-  ['followers', 639, /made from invalidated inputs was accepted/],
-  ['failures', 6, /is said to have failed: nothing in it has/],
-  ['sweep', 129, /something waits for ever/],
+  ['memory', 1172, /made from invalidated inputs was accepted/],
+  ['replica', 70, /made from invalidated inputs was accepted/],
+  ['followers', 133, /made from invalidated inputs was accepted/],
+  ['failures', 96, /is said to have failed: nothing in it has/],
+  ['sweep', 9, /something waits for ever/],
 ];
 for (const [rule, seed, story] of found) {
   test.serial(
@@ -97,6 +97,7 @@ const faults = [
   'records a final',
   'misses',
   'publishes it by itself',
+  'handed back anew: accepted',
   'leaves it out',
   'cannot follow',
   'rereads what it follows',

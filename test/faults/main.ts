@@ -74,7 +74,7 @@ function factsOf({ blows, executions, hash, ms, recovered }: StormReport): strin
     `${blows} faults`,
     `${executions} executions`,
     `${(ms / 1000).toFixed(0)} s`,
-    `longest until a killed worker's tasks went on ${longest(recovered.work)}`,
+    `longest until a killed worker's tasks were taken up ${longest(recovered.work)}`,
     `until another dispatched ${longest(recovered.lease)}`,
     `results ${hash}`,
   ].join(', ');

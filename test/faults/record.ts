@@ -5,9 +5,10 @@ import type { Knot } from '../jugfiles/storm/shapes.ts';
 import type { OpenProject } from '../../broker/project.ts';
 import type { ResultEntry } from '../../broker/results.ts';
 import type { TaskId } from '../../core/identifiers.ts';
+import { decodeParcel } from '../../core/parcel.ts';
 import { decodeRecord, type LeaseRecord } from '../../core/records.ts';
 
-/** Somebody was killed: from then on the time until others go on is measured. */
+/** Somebody was killed: from then on the time until others take over is measured. */
 interface Loss {
   readonly at: number;
   readonly pid: number;
@@ -22,6 +23,8 @@ export class StormRecord {
   readonly wrongs: string[] = [];
   readonly losses: Loss[] = [];
   readonly holders: { readonly at: number; readonly pid: number }[] = [];
+  /** When each task was published, or put on record as about to be run by itself, epoch ms. */
+  readonly #takenUp = new Map<TaskId, number[]>();
   readonly #followings: { stop(): void }[];
   #changes = 0;
 
@@ -37,7 +40,21 @@ export class StormRecord {
         const { pid } = decodeRecord<LeaseRecord>(value, 'the lease');
         if (this.holders.at(-1)?.pid !== pid) this.holders.push({ at: Date.now(), pid });
       }),
+      project.failures.follow(1, ({ key, value }) => {
+        if (value !== undefined) this.#noteTakenUp(key as TaskId);
+      }),
     ];
+    const published = project.connection.subscribe(`jugq.${project.names.project}.task.>`, {
+      callback: (_error, { data }) => {
+        for (const { id } of decodeParcel(data).tasks) this.#noteTakenUp(id);
+      },
+    });
+    this.#followings.push({ stop: () => published.unsubscribe() });
+  }
+
+  /** When somebody first took a task up after that moment; Infinity: nobody did. */
+  takenUpAfter(task: TaskId, at: number): number {
+    return this.#takenUp.get(task)?.find((each) => each > at) ?? Infinity;
   }
 
   /** Grows whenever a result comes: nothing else is progress. */
@@ -54,6 +71,12 @@ export class StormRecord {
 
   stop(): void {
     for (const each of this.#followings) each.stop();
+  }
+
+  #noteTakenUp(task: TaskId): void {
+    const known = this.#takenUp.get(task);
+    if (known === undefined) this.#takenUp.set(task, [Date.now()]);
+    else known.push(Date.now());
   }
 
   #see(entry: ResultEntry): void {
@@ -90,9 +113,12 @@ export async function readExecutions(directory: string): Promise<Execution[]> {
 }
 
 /**
- * How long it took, after a process was killed, until somebody went on: with each task that it had begun, or with the
- * lease. Milliseconds; for tasks the longest of them. Where somebody else was killed meanwhile, who may have been the one
- * to go on, the time would say nothing.
+ * How long it took, after a process was killed, until somebody had taken over: each task that it had begun, or the lease.
+ * Milliseconds; for tasks the longest of them.
+ *
+ * A task is taken up when it is on record as about to be run by itself, is published anew or runs: what it then waits
+ * for is a thread, a process to start in or its turn, as others do. Where somebody else was killed meanwhile or just
+ * before, who may have been the one to take over, the time would say nothing.
  */
 export function recoveries(
   record: StormRecord,
@@ -109,10 +135,11 @@ export function recoveries(
     for (const task of lost) {
       // It may wait for its next attempt.
       if (knots[task]?.kind === 'flaky') continue;
-      const stored = record.storedAt.get(ids[task] ?? ('' as TaskId)) ?? Infinity;
+      const id = ids[task] ?? ('' as TaskId);
+      const stored = record.storedAt.get(id) ?? Infinity;
       const again = ran.find((each) => each.task === task && each.at > at)?.at ?? Infinity;
-      if (stored > at && again < Infinity)
-        longest = Math.max(longest, Math.min(stored, again) - at);
+      if (stored <= at || again === Infinity) continue;
+      longest = Math.max(longest, Math.min(stored, again, record.takenUpAfter(id, at)) - at);
     }
     if (longest > 0 && isAlone(record, at, longest)) found.work.push(longest);
     const next = record.holders.find((each) => each.at > at && each.pid !== pid);
@@ -124,6 +151,9 @@ export function recoveries(
   return found;
 }
 
+/** Whoever was killed so long before is back, even on a busy machine. */
+const backMs = 6000;
+
 function isAlone({ losses }: StormRecord, at: number, ms: number): boolean {
-  return !losses.some((each) => each.at > at && each.at <= at + ms);
+  return !losses.some((each) => each.at !== at && each.at > at - backMs && each.at <= at + ms);
 }

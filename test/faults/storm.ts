@@ -43,7 +43,7 @@ export interface StormReport {
   readonly executions: number;
   readonly hash: string;
   readonly ms: number;
-  /** Milliseconds from each kill until others went on. */
+  /** Milliseconds from each kill until others took over. */
   readonly recovered: { readonly work: readonly number[]; readonly lease: readonly number[] };
 }
 

@@ -1,6 +1,7 @@
 /** A cluster of real servers with JetStream on loopback, for tests of replicas. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect, type NatsConnection } from 'nats';
+import { startRouteProxy, type RouteProxy } from './route-proxy.ts';
 import { freePorts } from './server-process.ts';
 import { startServer, type TestServer } from './servers.ts';
 
@@ -10,6 +11,12 @@ export interface TestCluster extends AsyncDisposable {
   readonly urls: readonly string[];
   /** The server that leads a stream now; waits for one if there is none. */
   readonly leaderOf: (stream: string) => Promise<TestServer>;
+}
+
+/** A cluster of three, one of whose servers hears the others only through a proxy. */
+export interface SplitCluster extends TestCluster {
+  readonly far: TestServer;
+  readonly link: RouteProxy;
 }
 
 const leaderMs = 60_000;
@@ -23,7 +30,49 @@ export async function startCluster(
   size: number,
   options: { readonly binary?: string; readonly config?: string } = {},
 ): Promise<TestCluster> {
-  const started = await startServers(size, options);
+  return joined(await startServers(size, options));
+}
+
+/**
+ * Starts three servers, and returns when they have a leader for JetStream.
+ *
+ * @throws Error if none was elected within a minute
+ */
+export async function startSplitCluster(
+  options: { readonly binary?: string } = {},
+): Promise<SplitCluster> {
+  const [first = 0, second = 0, behind = 0] = await freePorts(3);
+  const link = await startRouteProxy(behind);
+  const removeLink = async (): Promise<void> => link[Symbol.asyncDispose]();
+  // The far one is told of the others, and must not dial them itself: nobody listens where they are said to be.
+  const nowhere = '127.0.0.1:1';
+  const places: readonly Place[] = [
+    { port: behind, advertise: `127.0.0.1:${link.port.toString()}`, dials: [1] },
+    { port: first, advertise: nowhere, dials: [link.port] },
+    { port: second, advertise: nowhere, dials: [first, link.port] },
+  ];
+  const started: PromiseSettledResult<TestServer>[] = [];
+  for (const [index, place] of places.entries()) {
+    started.push(...(await Promise.allSettled([startMember(index, place, options)])));
+  }
+  try {
+    const cluster = await joined(started);
+    const [far] = cluster.servers;
+    if (far === undefined) throw new Error('expected three servers');
+    const remove = async (): Promise<void> => {
+      await cluster[Symbol.asyncDispose]();
+      await removeLink();
+    };
+    return { ...cluster, far, link, [Symbol.asyncDispose]: remove };
+  } catch (error) {
+    await removeLink();
+    throw error;
+  }
+}
+
+/** Waits until those that were started work together. */
+async function joined(started: Started): Promise<TestCluster> {
+  const size = started.length;
   const servers = started.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
   const remove = async (): Promise<void> => {
     await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()));
@@ -71,13 +120,8 @@ async function startServers(
   for (const [index, port] of ports.entries()) {
     // Each dials just one other and learns of the rest: where all dial all at once, 2.10 sometimes ends with a leader
     // that takes a living server for dead, and no stream with all replicas is ever made.
-    const route = `nats://127.0.0.1:${String(ports[(index + 1) % size])}`;
-    const starting = startServer({
-      ...options,
-      name: `n${(index + 1).toString()}`,
-      config: `cluster { name: test, host: 127.0.0.1, port: ${port.toString()}, routes: [${route}] }\n${options.config ?? ''}`,
-    });
-    started.push(...(await Promise.allSettled([starting])));
+    const dials = [ports[(index + 1) % size] ?? 0];
+    started.push(...(await Promise.allSettled([startMember(index, { port, dials }, options)])));
   }
   const taken = started.some(
     (each) => each.status === 'rejected' && String(each.reason).includes('address already in use'),
@@ -87,6 +131,28 @@ async function startServers(
     if (each.status === 'fulfilled') await each.value[Symbol.asyncDispose]();
   }
   return startServers(size, options, triesLeft - 1);
+}
+
+/** Where a server listens for routes, where the others are told that it does, and whom it dials. */
+interface Place {
+  readonly port: number;
+  readonly advertise?: string;
+  readonly dials: readonly number[];
+}
+
+function startMember(
+  index: number,
+  { port, advertise, dials }: Place,
+  options: { readonly binary?: string; readonly config?: string },
+): Promise<TestServer> {
+  const routes = dials.map((each) => `nats://127.0.0.1:${each.toString()}`).join(', ');
+  const said = advertise === undefined ? '' : `, advertise: "${advertise}"`;
+  const cluster = `cluster { name: test, host: 127.0.0.1, port: ${port.toString()}${said}, routes: [${routes}] }`;
+  return startServer({
+    ...options,
+    name: `n${(index + 1).toString()}`,
+    config: `${cluster}\n${options.config ?? ''}`,
+  });
 }
 
 /** Asks again until the first `count` servers have answered; an error counts as not yet. */

@@ -89,7 +89,7 @@ test('schedule: little is left: it waits for whichever thread is free first', (t
 });
 
 test('schedule: what may end its thread or take long shares it with nobody', (t) => {
-  const suspect = { failureRevision: 0, strikes: 0 };
+  const suspect = { failureRevision: 0, strikes: 0, died: false };
   const exclusive: (() => Work)[] = [
     () => work('f', { timeoutMs: 1000 }),
     () => work('f', { alone: true }),
@@ -135,4 +135,22 @@ test('schedule: a function that fails at once and has finished slowly: one task 
   for (let at = 0; at < 4; at++) schedule.note('f', 'done', 500);
   addAll(schedule, 200, () => work('f'));
   t.is(all(schedule)[0]?.works.length, 1);
+});
+
+test('schedule: suspects: go before what waits already, as they come, one a thread', (t) => {
+  const schedule = scheduleOf(2, 'quick');
+  addAll(schedule, 40, () => work('quick'));
+  addAll(schedule, 5, () => work('long'));
+  const suspect = { failureRevision: 1, strikes: 0, died: false };
+  addAll(schedule, 2, () => work('f', { suspect }));
+  addAll(schedule, 1, () => work('g', { suspect }));
+  const begun: string[] = [];
+  for (let turn = 0; turn < 4; turn++) {
+    const batch = schedule.next();
+    if (batch === undefined) break;
+    const [first] = batch.works;
+    begun.push(`${first?.task.fn.name ?? ''} ${batch.works.length.toString()}`);
+    schedule.done(batch);
+  }
+  t.deepEqual(begun, ['g 1', 'f 1', 'f 1', 'quick 8']);
 });

@@ -333,3 +333,41 @@ test.serial(
     t.is(leaving.events.filter((event) => event.kind === 'result-stored').length, 1);
   },
 );
+
+test.serial(
+  'a worker that drains: what it has not begun accuses nobody, and is run by another as if it came new',
+  async (t) => {
+    await using trial = await startTrial();
+    // Of quick tasks several parcels are taken ahead; the long ones then wait where they are.
+    const run = await trial.submit(`
+    import { task } from 'jugq';
+    const first = task(async function first(i: number) { await new Promise((r) => setTimeout(r, 1)); return i; });
+    const then = task(async function then(i: number, _: unknown) { await new Promise((r) => setTimeout(r, 250)); return i; });
+    const all = Array.from({ length: 40 }, (_, i) => first(i));
+    for (let i = 0; i < 12; i++) then(i, all);
+  `);
+    trial.startDispatcher();
+    let drained: Promise<number> | undefined;
+    const longs = new Set<string>(trial.ids(run, 'then'));
+    const leaving = await trial.startWorker({
+      threads: 1,
+      onEvent: (event, worker) => {
+        if (event.kind !== 'task-started' || !longs.has(event.task)) return;
+        drained ??= worker.daemon.drain();
+      },
+    });
+    await eventually('the worker to be drained', () => drained);
+    t.is(await drained, 0);
+    const count = (kind: string): number => leaving.events.filter((e) => e.kind === kind).length;
+    t.true(count('parcel-taken') > count('parcel-acked'), 'something was handed back');
+    const taking = await trial.startWorker({ threads: 2 });
+    t.is((await trial.end(run)).state, 'finished');
+    const deliveries = taking.events.flatMap((e) =>
+      e.kind === 'parcel-taken' ? e.deliveries : [],
+    );
+    t.true(deliveries.length > 0 && deliveries.every((each) => each === 1));
+    t.false(taking.events.some((event) => event.kind === 'struck'));
+    // The dispatcher had nothing to make up for.
+    t.false(trial.events.some((event) => event.kind === 'reconciled'));
+  },
+);

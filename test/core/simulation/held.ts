@@ -3,6 +3,8 @@ import type { TaskId } from '../../../core/identifiers.ts';
 import { inputsFromParcel, type Parcel, type ParcelTask } from '../../../core/parcel.ts';
 import type { Present } from './inputs.ts';
 import type { SimulatedDelivery } from './queue.ts';
+import type { Steps } from './scheduler.ts';
+import type { World } from './world.ts';
 
 /** How a task ended, see the real worker's `parcel-ends.ts`. */
 export type TaskEnd = 'accepted' | 'other' | 'none';
@@ -38,4 +40,22 @@ export function holdNow(delivery: SimulatedDelivery, now: number): Held {
 export function followedBy({ parcel }: Held, task: ParcelTask): TaskId[] {
   const inside = parcel.tasks.map((each) => each.id);
   return inputsFromParcel(task).flatMap(({ id }) => (inside.includes(id) ? [id] : []));
+}
+
+/** Gives a message back with which nobody has begun: takes it out of the queue and publishes it anew. */
+export function* handBackAnew(world: World, held: Held): Steps {
+  const { message } = held.delivery;
+  held.gone = true;
+  yield* world.ask(() => {
+    world.queue.ack(held.delivery, world.now + world.random.between(1, 20));
+  });
+  for (let tries = 0; tries < 20; tries++) {
+    const outcome = yield* world.send(() => {
+      if (world.isFull) return 'full';
+      return world.queue.publish(message, message.parcel, world.now) ? 'accepted' : 'occupied';
+    });
+    world.note?.(message.head, `it is handed back anew: ${outcome}`);
+    if (outcome !== 'occupied') return;
+    yield 5;
+  }
 }

@@ -128,6 +128,7 @@ export function* invalidate(world: World, at: number): Steps {
     const revision = yield* world.send(() => results.put(id, undefined));
     world.note?.(id, `is invalidated: ${String(revision)}`);
     if (revision !== undefined) marks.set(id, revision);
+    if (world.isCalm) world.marksInCalm++;
     yield random.between(0, 20);
   }
 }

@@ -7,7 +7,14 @@
 import type { TaskId } from '../../../core/identifiers.ts';
 import type { ParcelTask } from '../../../core/parcel.ts';
 import { SimulatedInputs, type Present, type ReadInput } from './inputs.ts';
-import { followedBy, holdNow, type Attempt, type Held, type TaskEnd } from './held.ts';
+import {
+  followedBy,
+  handBackAnew,
+  holdNow,
+  type Attempt,
+  type Held,
+  type TaskEnd,
+} from './held.ts';
 import type { Process, Steps } from './scheduler.ts';
 import { valueOf } from './universe.ts';
 import {
@@ -83,7 +90,10 @@ export class SimulatedWorker {
   *#handle(held: Held): Steps {
     try {
       yield this.#world.random.between(1, 10);
-      if (held.delivery.number > 1) yield* this.#prepareSuspect(held);
+      if (held.delivery.number === 1 && this.#world.fault(0.05)) {
+        this.#held.delete(held);
+        yield* handBackAnew(this.#world, held);
+      } else if (held.delivery.number > 1) yield* this.#prepareSuspect(held);
       else yield* this.#prepare(held);
     } catch (error) {
       if (!(error instanceof LostAnswer)) throw error;

@@ -98,6 +98,8 @@ export class World {
   readonly failures = new SimulatedBucket<SimulatedFailure>();
   readonly runs = new SimulatedBucket<SimulatedRun>();
   readonly invalidations: Invalidation[] = [];
+  /** Marks that were made since the faults stopped. */
+  marksInCalm = 0;
   /** Who is told that a message was taken apart. */
   readonly takenApartHearers = new Set<(place: MessagePlace) => void>();
   /** How often each task was begun since the faults stopped. */
