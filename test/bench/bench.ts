@@ -11,12 +11,14 @@ import { formatFigures, summarise, type Measured } from './figures.ts';
 import { describeMachine, type Machine } from './machine.ts';
 import { millionWorkloads } from './million-workloads.ts';
 import { planningWorkloads } from './planning-workloads.ts';
+import { sleepingWorkloads } from './sleeping-workloads.ts';
 import { standingWorkloads } from './standing-workloads.ts';
 import { taskWorkloads } from './task-workloads.ts';
 import type { Workload } from './workload.ts';
 
 const workloads: readonly Workload[] = [
   ...taskWorkloads,
+  ...sleepingWorkloads,
   ...planningWorkloads,
   ...standingWorkloads,
   ...millionWorkloads,
