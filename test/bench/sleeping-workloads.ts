@@ -2,9 +2,10 @@
  * Workloads whose tasks keep their threads and need no processor: what is measured is how little time a thread is
  * without a task. What is ideal is computed, and needs no floor of the server's.
  */
+import { expectOneTo } from './expected-values.ts';
 import { unevenTasks } from './jugfiles/uneven-durations.ts';
 import { runOnce } from './run-once.ts';
-import { expectOneTo, type Workload } from './workload.ts';
+import type { Workload } from './workload.ts';
 
 const unevenWorkers = 4;
 

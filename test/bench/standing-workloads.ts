@@ -3,9 +3,10 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
+import { expectOneTo } from './expected-values.ts';
 import { residentMib } from './resident.ts';
 import { openStage, stopWorkers } from './stage.ts';
-import { expectOneTo, type Workload } from './workload.ts';
+import type { Workload } from './workload.ts';
 
 const idleSeconds = 20;
 /** A worker that has just come looks around for a while, and the engine tidies up the heaps of its threads. */

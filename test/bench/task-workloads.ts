@@ -1,9 +1,10 @@
 /** Workloads that run tasks which take no time: what is measured is what jugq adds to each. */
+import { expectFanIn, expectOneTo, expectTree } from './expected-values.ts';
 import { layers, picks, width } from './jugfiles/diamond-picks.ts';
 import type { FloorWork } from './floor.ts';
 import { floorOf, runOnce, tasksPerSecond, throughput } from './run-once.ts';
 import { openStage, stopWorkers } from './stage.ts';
-import { expectEqual, expectOneTo, sortedNumbers, type Workload } from './workload.ts';
+import { expectEqual, sortedNumbers, type Workload } from './workload.ts';
 
 const floodTasks = 30_000;
 const chainTasks = 500;
@@ -48,10 +49,7 @@ export const taskWorkloads: readonly Workload[] = [
         jugfile: 'tree.ts',
         tasks: 2 * leaves - 1,
         check: (values) => {
-          const sums = sortedNumbers(values);
-          expectEqual('the root of the tree', sums.at(-1) ?? 0, leaves);
-          const total = sums.reduce((sum, each) => sum + each, 0);
-          expectEqual('the sum over all levels', total, leaves * (Math.log2(leaves) + 1));
+          expectTree(leaves, values);
         },
       }),
   },
@@ -65,8 +63,7 @@ export const taskWorkloads: readonly Workload[] = [
         jugfile: 'fan-in.ts',
         tasks: fanInTasks + 1,
         check: (values) => {
-          const sum = (fanInTasks * (fanInTasks + 1)) / 2;
-          expectEqual('the sum', sortedNumbers(values).at(-1) ?? 0, sum);
+          expectFanIn(fanInTasks, values);
         },
       }),
   },
