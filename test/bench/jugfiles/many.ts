@@ -1,4 +1,4 @@
-/** `jugq plan many.ts COUNT [STEP]`: tasks that do nothing, as many as one likes, or only every so-manieth of them. */
+/** `jugq plan many.ts COUNT [STEP]`: tasks that do nothing, as many as one likes, or only every STEPth of them. */
 import { task } from 'jugq';
 
 const next = task(function next(number: number, label: string): number {
