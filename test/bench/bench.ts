@@ -1,6 +1,6 @@
 /**
  * `npm run bench [-- name…] [--json]`: how fast jugq is, as ratios to the bare server on the same machine in the same
- * minute. Reports what it finds; nothing fails because it is slow, only because it is wrong.
+ * minute, and beside other systems if they are asked for. Reports what it finds; nothing fails because it is slow, only because it is wrong.
  *
  * Rounds go over all workloads, so that what changes on the machine changes all of them; within a round the floor is
  * measured next to its workload, now before, now after it.
@@ -10,13 +10,17 @@ import { testServers } from '../kit/servers.ts';
 import { formatFigures, summarise, type Measured } from './figures.ts';
 import { describeMachine, type Machine } from './machine.ts';
 import { millionWorkloads } from './million-workloads.ts';
+import { formatPeers, measurePeers } from './peers/peers.ts';
+import { peerWorks, type PeerWork } from './peers/peer-work.ts';
 import { planningWorkloads } from './planning-workloads.ts';
+import { sleepingWorkloads } from './sleeping-workloads.ts';
 import { standingWorkloads } from './standing-workloads.ts';
 import { taskWorkloads } from './task-workloads.ts';
 import type { Workload } from './workload.ts';
 
 const workloads: readonly Workload[] = [
   ...taskWorkloads,
+  ...sleepingWorkloads,
   ...planningWorkloads,
   ...standingWorkloads,
   ...millionWorkloads,
@@ -41,12 +45,14 @@ async function main(): Promise<void> {
   const machine = await describeMachine(server);
   if (!flags.json) console.log(formatMachine(machine));
   else for (const warning of machine.warnings) console.error(`! ${warning}`);
-  const measured = await measureAll(chosen, server.path);
-  console.log(
-    flags.json
-      ? JSON.stringify({ machine, workloads: measured }, undefined, 2)
-      : formatFigures(measured),
-  );
+  const measured = await measureAll(chosen.workloads, server.path);
+  const peers = chosen.peers.length === 0 ? [] : await measurePeers(chosen.peers, server.path);
+  if (flags.json) {
+    console.log(JSON.stringify({ machine, workloads: measured, peers }, undefined, 2));
+    return;
+  }
+  if (measured.length > 0) console.log(formatFigures(measured));
+  if (peers.length > 0) console.log(formatPeers(peers));
 }
 
 async function measureAll(chosen: readonly Workload[], binary: string): Promise<Measured[]> {
@@ -55,7 +61,7 @@ async function measureAll(chosen: readonly Workload[], binary: string): Promise<
     jugq: new Array<number>(),
     floor: new Array<number>(),
   }));
-  const rounds = Math.max(...chosen.map(({ repeats }) => repeats));
+  const rounds = Math.max(0, ...chosen.map(({ repeats }) => repeats));
   for (let round = 0; round < rounds; round++) {
     for (const { workload, jugq, floor } of all) {
       if (round >= workload.repeats) continue;
@@ -71,18 +77,27 @@ async function measureAll(chosen: readonly Workload[], binary: string): Promise<
   return all.map(({ workload, jugq, floor }) => summarise(workload, jugq, floor));
 }
 
-/** Without names all that are not long; a name may be the beginning of several. */
-function choose(names: readonly string[]): Workload[] {
+/** What is to be measured. */
+interface Chosen {
+  readonly workloads: readonly Workload[];
+  /** jugq beside others. */
+  readonly peers: readonly PeerWork[];
+}
+
+/** Without names all that are neither long nor of peers; a name may be the beginning of several. */
+function choose(names: readonly string[]): Chosen {
+  const all = [...workloads, ...peerWorks].map(({ name }) => name);
   for (const name of names) {
-    if (workloads.some((each) => each.name.startsWith(name))) continue;
-    console.error(
-      `no workload ${name}: there are ${workloads.map((each) => each.name).join(', ')}`,
-    );
+    if (all.some((each) => each.startsWith(name))) continue;
+    console.error(`no workload ${name}: there are ${all.join(', ')}`);
     process.exit(2);
   }
-  return workloads.filter((each) =>
-    names.length === 0 ? each.isLong !== true : names.some((name) => each.name.startsWith(name)),
-  );
+  if (names.length === 0) {
+    return { workloads: workloads.filter(({ isLong }) => isLong !== true), peers: [] };
+  }
+  const isNamed = (each: { readonly name: string }): boolean =>
+    names.some((name) => each.name.startsWith(name));
+  return { workloads: workloads.filter(isNamed), peers: peerWorks.filter(isNamed) };
 }
 
 function formatMachine(machine: Machine): string {

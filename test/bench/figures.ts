@@ -74,7 +74,8 @@ function formatGoal({ of, bound, limit }: Goal): string {
   return `${bound === 'at least' ? '≥' : '≤'} ${limit}${of === 'ratio' ? ' × floor' : ''}`;
 }
 
-function medianAndSpread(samples: readonly number[]): [string, string] {
+/** As they are written in a table; without a spread if there is one sample. */
+export function medianAndSpread(samples: readonly number[]): [string, string] {
   if (samples.length === 0) return ['', ''];
   const [least, most] = [Math.min(...samples), Math.max(...samples)];
   return [

@@ -2,8 +2,9 @@
  * Workloads of `jugq plan`: from the start of the command to the moment in which the run is declared ready, less what
  * a plan of one task takes, which is starting up and connecting.
  */
+import { expectOneTo } from './expected-values.ts';
 import { openStage, secondsToPlan, stopWorkers, type Stage } from './stage.ts';
-import { expectEqual, expectOneTo, type Workload } from './workload.ts';
+import { expectEqual, type Workload } from './workload.ts';
 
 const tasks = 100_000;
 const replans = 3;

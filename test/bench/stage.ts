@@ -11,11 +11,19 @@ import { connect, type NatsConnection } from 'nats';
 import { bucketStream, ensureTopology, keySubject, namesOf } from '../../broker/topology.ts';
 import { decodeValue } from '../../core/codec.ts';
 import { parseProject } from '../../core/identifiers.ts';
-import { decodeRecord, isOver, type RunRecord, type WorkerRecord } from '../../core/records.ts';
+import {
+  decodeRecord,
+  isOver,
+  type LeaseRecord,
+  type RunRecord,
+  type WorkerRecord,
+} from '../../core/records.ts';
 import { userDirectory, type Started, type UserDirectory } from '../kit/cli.ts';
 import { startServer, type TestServer } from '../kit/servers.ts';
 
-const names = namesOf(parseProject('bench'));
+/** What the project is called on the server. */
+export const stageNames = namesOf(parseProject('bench'));
+const names = stageNames;
 const deadlineMs = 300_000;
 /** Often enough for what takes half a minute, and no burden for the server. */
 const lookEveryMs = 200;
@@ -53,6 +61,8 @@ export interface Stage extends AsyncDisposable {
   startWorkers(count: number, ...flags: string[]): Promise<readonly Started[]>;
   /** Runs `jugq plan` on one of the jugfiles here, and returns when it has. */
   plan(jugfile: string, ...args: string[]): Promise<PlannedRun>;
+  /** Process id of whoever renewed the lease last. */
+  dispatcherPid(): number;
   /** Waits until there are so many results. */
   results(count: number): Promise<void>;
   /** Waits until the run is finished. */
@@ -79,7 +89,7 @@ export async function openStage(binary: string): Promise<Stage> {
     async startWorkers(count, ...flags) {
       const started = Array.from({ length: count }, () => startWorker(user, flags));
       await watcher.waitFor('the workers and a dispatcher', () =>
-        watcher.isDispatched() && started.every(({ pid }) => watcher.hasWorker(pid))
+        watcher.dispatcherPid() !== undefined && started.every(({ pid }) => watcher.hasWorker(pid))
           ? true
           : undefined,
       );
@@ -100,6 +110,7 @@ export async function openStage(binary: string): Promise<Stage> {
       const { state } = over.record;
       if (state !== 'finished') throw new Error(`expected the run to be finished, got ${state}`);
     },
+    dispatcherPid: () => watcher.dispatcherPid() ?? -1,
     async results(count) {
       const until = performance.now() + deadlineMs;
       for (;;) {
@@ -164,7 +175,8 @@ interface Watcher {
   waitFor<T>(what: string, ask: () => T | undefined): Promise<T>;
   firstRecord(run: string, wanted: (record: RunRecord) => boolean): SeenRecord | undefined;
   hasWorker(pid: number): boolean;
-  isDispatched(): boolean;
+  /** Of the last lease; undefined before the first. */
+  dispatcherPid(): number | undefined;
 }
 
 /** Sees every record at the moment of its writing; one that is replaced at once is seen all the same. */
@@ -172,7 +184,7 @@ function watch(connection: NatsConnection): Watcher {
   const records: SeenRecord[] = [];
   const workers = new Set<number>();
   const askers = new Set<() => void>();
-  let dispatched = false;
+  let dispatcher: number | undefined;
   const see = (bucket: string, take: (value: Uint8Array) => void): void => {
     connection.subscribe(keySubject(bucket, '>'), {
       callback: (_error, message) => {
@@ -189,13 +201,13 @@ function watch(connection: NatsConnection): Watcher {
   see(names.workers, (value) => {
     workers.add(decodeRecord<WorkerRecord>(value, 'the record of a worker').pid);
   });
-  see(names.leases, () => {
-    dispatched = true;
+  see(names.leases, (value) => {
+    dispatcher = decodeRecord<LeaseRecord>(value, 'the lease').pid;
   });
   return {
     firstRecord: (run, wanted) => records.find(({ record }) => record.id === run && wanted(record)),
     hasWorker: (pid) => workers.has(pid),
-    isDispatched: () => dispatched,
+    dispatcherPid: () => dispatcher,
     waitFor: (what, ask) => answered(askers, what, ask),
   };
 }

@@ -1,16 +1,25 @@
-/** Workloads without work: how soon commands start, and what a worker costs that has nothing to do. */
+/** What jugq costs beside the tasks: how soon commands answer, and what a worker takes that has nothing to do. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
+import { expectOneTo } from './expected-values.ts';
+import { residentMib } from './resident.ts';
 import { openStage, stopWorkers } from './stage.ts';
-import { expectOneTo, type Workload } from './workload.ts';
+import type { Workload } from './workload.ts';
 
 const idleSeconds = 20;
 /** A worker that has just come looks around for a while, and the engine tidies up the heaps of its threads. */
 const settleMs = 30_000;
 /** Ticks of `/proc/<pid>/stat` a second: 100 on every Linux that Node runs on. */
 const ticksPerSecond = 100;
+
+/** Enough to last until the last question is answered. */
+const busyTasks = 150_000;
+const busyFrom = 10_000;
+const busyQuestions = 3;
+
+const memoryThreads = 4;
 
 /** The workloads, in the order in which they are measured. */
 export const standingWorkloads: readonly Workload[] = [
@@ -29,6 +38,15 @@ export const standingWorkloads: readonly Workload[] = [
     unit: 'ms',
     repeats: 5,
     measure: (binary) => startUpMs(binary, ['status']),
+    floor: emptyProgramMs,
+  },
+  {
+    name: 'status-busy',
+    what: `jugq status while ${busyTasks} no-op tasks run on 1 worker`,
+    unit: 'ms',
+    goal: { of: 'value', bound: 'at most', limit: 500 },
+    repeats: 2,
+    measure: busyStatusMs,
     floor: emptyProgramMs,
   },
   {
@@ -66,7 +84,43 @@ export const standingWorkloads: readonly Workload[] = [
       return [(100_000 * (after - before)) / (endedAt - startedAt)];
     },
   },
+  {
+    name: 'memory',
+    what: `a worker of ${memoryThreads} threads that has run nothing; beside it an empty Node`,
+    unit: 'MiB resident',
+    goal: { of: 'value', bound: 'at most', limit: 250 },
+    repeats: 1,
+    async measure(binary) {
+      await using stage = await openStage(binary);
+      const workers = await stage.startWorkers(1, '-j', memoryThreads.toString());
+      await delay(settleMs);
+      const sizes = await Promise.all(workers.map(({ pid }) => residentMib(pid)));
+      await stopWorkers(workers);
+      return sizes;
+    },
+    floor: emptyProgramMib,
+  },
 ];
+
+/** Asked by a user while the worker and its dispatcher have all that they can do. */
+async function busyStatusMs(binary: string): Promise<number[]> {
+  await using stage = await openStage(binary);
+  const workers = await stage.startWorkers(1);
+  await stage.plan('many.ts', busyTasks.toString());
+  await stage.results(busyFrom);
+  const times: number[] = [];
+  for (let at = 0; at < busyQuestions; at++) {
+    const startedAt = performance.now();
+    const { status, stdout, stderr } = await stage.user.run('status');
+    times.push(performance.now() - startedAt);
+    if (status === 0 && stdout.includes('next')) continue;
+    throw new Error(`jugq status ended with ${String(status)}: ${stdout}${stderr}`);
+  }
+  const { count } = await stage.resultTimes();
+  if (count >= busyTasks) throw new Error('the tasks were done before the last answer');
+  await stopWorkers(workers);
+  return times;
+}
 
 async function startUpMs(binary: string, args: readonly string[]): Promise<number[]> {
   await using stage = await openStage(binary);
@@ -84,6 +138,20 @@ async function emptyProgramMs(): Promise<number> {
   const child = spawn(process.execPath, ['--eval', '0'], { stdio: 'ignore' });
   await once(child, 'close');
   return performance.now() - startedAt;
+}
+
+/** What Node takes for itself, waiting for something that never comes. */
+async function emptyProgramMib(): Promise<number> {
+  const waiting = 'setInterval(() => {}, 60_000); console.log()';
+  const child = spawn(process.execPath, ['--eval', waiting], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  try {
+    await once(child.stdout, 'data');
+    return await residentMib(child.pid);
+  } finally {
+    child.kill('SIGKILL');
+  }
 }
 
 /** What processes have used so far, in their own code and in the system's. */

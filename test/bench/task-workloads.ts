@@ -1,17 +1,10 @@
-/**
- * Workloads that run tasks: `jugq worker` is there, `jugq plan` submits, and the clock runs from the moment in which the
- * run is declared ready to the storing of the last result.
- *
- * Publishing cannot begin before that moment, and all that it takes is in the time: a dispatcher in another process
- * reads the plan and publishes, workers take, run, put and acknowledge. What comes before it (evaluating, hashing,
- * storing the plan) is the workload `plan`. The end is the server's own time of the last put, as the floor's is the
- * event of its last put.
- */
-import { startServer } from '../kit/servers.ts';
+/** Workloads that run tasks which take no time: what is measured is what jugq adds to each. */
+import { expectFanIn, expectOneTo, expectTree } from './expected-values.ts';
 import { layers, picks, width } from './jugfiles/diamond-picks.ts';
-import { measureFloor, type FloorTimes, type FloorWork } from './floor.ts';
-import { openStage, stopWorkers, type ResultTimes } from './stage.ts';
-import { expectEqual, expectOneTo, sortedNumbers, type Goal, type Workload } from './workload.ts';
+import type { FloorWork } from './floor.ts';
+import { floorOf, runOnce, tasksPerSecond, throughput } from './run-once.ts';
+import { openStage, stopWorkers } from './stage.ts';
+import { expectEqual, sortedNumbers, type Workload } from './workload.ts';
 
 const floodTasks = 30_000;
 const chainTasks = 500;
@@ -19,12 +12,12 @@ const leaves = 4096;
 const fanInTasks = 5000;
 const largeTasks = 1000;
 
-const enough: Goal = { of: 'ratio', bound: 'at least', limit: 0.6 };
-
 /** The workloads, in the order in which they are measured. */
 export const taskWorkloads: readonly Workload[] = [
   flood('flood', 1),
   flood('flood-2', 2),
+  flood('flood-4', 4),
+  resume(),
   {
     name: 'chain',
     what: `${chainTasks} tasks in a row, from result to result`,
@@ -56,10 +49,7 @@ export const taskWorkloads: readonly Workload[] = [
         jugfile: 'tree.ts',
         tasks: 2 * leaves - 1,
         check: (values) => {
-          const sums = sortedNumbers(values);
-          expectEqual('the root of the tree', sums.at(-1) ?? 0, leaves);
-          const total = sums.reduce((sum, each) => sum + each, 0);
-          expectEqual('the sum over all levels', total, leaves * (Math.log2(leaves) + 1));
+          expectTree(leaves, values);
         },
       }),
   },
@@ -73,8 +63,7 @@ export const taskWorkloads: readonly Workload[] = [
         jugfile: 'fan-in.ts',
         tasks: fanInTasks + 1,
         check: (values) => {
-          const sum = (fanInTasks * (fanInTasks + 1)) / 2;
-          expectEqual('the sum', sortedNumbers(values).at(-1) ?? 0, sum);
+          expectFanIn(fanInTasks, values);
         },
       }),
   },
@@ -111,8 +100,6 @@ export const taskWorkloads: readonly Workload[] = [
       return [(1000 * largeTasks) / (lastAt - submittedAt)];
     },
   },
-  sleeping({ name: 'sleep50', tasks: 200, ms: 50, workers: 2, threads: 1, least: 95 }),
-  sleeping({ name: 'sleep10', tasks: 1000, ms: 10, workers: 1, threads: 2, least: 95 }),
 ];
 
 /** What the tasks of `diamond.ts` give, all together. */
@@ -146,85 +133,27 @@ function flood(name: string, workers: number): Workload {
   };
 }
 
-/** The floor of tasks with dependencies is that of as many without: nothing makes them cheaper. */
-function throughput(
-  tasks: number,
-  workers: number,
-): Pick<Workload, 'unit' | 'goal' | 'repeats'> & Required<Pick<Workload, 'floor'>> {
+/** An earlier run has finished every other task, so that what is left lies in between what is there. */
+function resume(): Workload {
+  const left = floodTasks / 2;
   return {
-    unit: 'tasks/s',
-    goal: enough,
-    repeats: 3,
-    floor: async (binary) =>
-      tasks / (await floorOf(binary, { tasks, workers, shape: 'flood' })).seconds,
-  };
-}
-
-function sleeping(work: {
-  readonly name: string;
-  readonly tasks: number;
-  readonly ms: number;
-  readonly workers: number;
-  readonly threads: number;
-  readonly least: number;
-}): Workload {
-  const { name, tasks, ms, workers, threads } = work;
-  return {
-    name,
-    what: `${tasks} tasks of ${ms} ms, ${workers} × ${threads} threads`,
-    unit: '% of ideal',
-    goal: { of: 'value', bound: 'at least', limit: work.least },
-    repeats: 3,
+    name: 'resume',
+    what: `${left} of ${floodTasks} no-op tasks left by an earlier run, 1 worker`,
+    ...throughput(left, 1),
     async measure(binary) {
-      const { lastAt, submittedAt } = await runOnce(binary, {
-        workers,
-        flags: ['-j', threads.toString()],
-        jugfile: 'sleep.ts',
-        args: [tasks.toString(), ms.toString()],
-        check: (values) => {
-          expectOneTo(tasks, values);
-        },
-      });
-      const idealMs = Math.ceil(tasks / (workers * threads)) * ms;
-      return [(100 * idealMs) / (lastAt - submittedAt)];
+      await using stage = await openStage(binary);
+      const first = await stage.startWorkers(1);
+      await stage.end(await stage.plan('many.ts', floodTasks.toString(), '2'));
+      await stopWorkers(first);
+      const { count: before } = await stage.resultTimes();
+      expectEqual('how many results there are before', before, floodTasks - left);
+      const workers = await stage.startWorkers(1);
+      const run = await stage.plan('many.ts', floodTasks.toString());
+      await stage.end(run);
+      const { lastAt } = await stage.resultTimes();
+      expectOneTo(floodTasks, await stage.values());
+      await stopWorkers(workers);
+      return [(1000 * left) / (lastAt - run.submittedAt)];
     },
   };
-}
-
-interface Work {
-  readonly workers: number;
-  /** Of `jugq worker`. */
-  readonly flags?: readonly string[];
-  readonly jugfile: string;
-  readonly args?: readonly string[];
-  /** @throws Error if a value is wrong */
-  readonly check: (values: readonly unknown[]) => void;
-}
-
-async function tasksPerSecond(
-  binary: string,
-  work: Work & { readonly tasks: number },
-): Promise<number[]> {
-  const { lastAt, submittedAt, count } = await runOnce(binary, work);
-  expectEqual('how many results there are', count, work.tasks);
-  return [(1000 * work.tasks) / (lastAt - submittedAt)];
-}
-
-async function runOnce(
-  binary: string,
-  work: Work,
-): Promise<ResultTimes & { readonly submittedAt: number }> {
-  await using stage = await openStage(binary);
-  const workers = await stage.startWorkers(work.workers, ...(work.flags ?? []));
-  const run = await stage.plan(work.jugfile, ...(work.args ?? []));
-  await stage.end(run);
-  const times = await stage.resultTimes();
-  work.check(await stage.values());
-  await stopWorkers(workers);
-  return { ...times, submittedAt: run.submittedAt };
-}
-
-async function floorOf(binary: string, work: FloorWork): Promise<FloorTimes> {
-  await using server = await startServer({ binary });
-  return await measureFloor(server.url, work);
 }

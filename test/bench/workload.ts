@@ -42,12 +42,3 @@ export function sortedNumbers(values: readonly unknown[]): number[] {
     })
     .sort((a, b) => a - b);
 }
-
-/** @throws Error unless the values are the whole numbers from 1 to `count`, each once, in any order */
-export function expectOneTo(count: number, values: readonly unknown[]): void {
-  const numbers = sortedNumbers(values);
-  expectEqual('how many results there are', numbers.length, count);
-  numbers.forEach((number, at) => {
-    expectEqual('a result', number, at + 1);
-  });
-}
