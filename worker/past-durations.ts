@@ -45,19 +45,23 @@ function choose(
   known: readonly KnownResult[],
   isKnown: (functionName: string) => boolean,
 ): number[] {
+  const { functionOf: functions } = graph;
   const left = new Uint32Array(graph.functions.length);
-  for (const fn of graph.functionOf) left[fn] = (left[fn] ?? 0) + 1;
-  const finished = known.filter((each) => each.present);
-  for (const { task } of finished) {
-    const fn = graph.functionOf[task] ?? 0;
-    left[fn] = (left[fn] ?? 0) - 1;
+  for (const fn of functions) left[fn] = (left[fn] ?? 0) + 1;
+  for (const { task, present } of known) {
+    const fn = functions[task] ?? 0;
+    if (present) left[fn] = (left[fn] ?? 0) - 1;
   }
-  const chosen = new Uint32Array(graph.functions.length);
-  return finished.flatMap(({ task, stale }) => {
-    const fn = graph.functionOf[task] ?? 0;
-    const isOfUse = left[fn] !== 0 && stale !== true && !isKnown(graph.functions[fn]?.name ?? '');
-    if (!isOfUse || (chosen[fn] ?? 0) >= samples) return [];
-    chosen[fn] = (chosen[fn] ?? 0) + 1;
-    return [task];
-  });
+  const wanted: number[] = graph.functions.map(({ name }, fn) =>
+    left[fn] === 0 || isKnown(name) ? 0 : samples,
+  );
+  const chosen: number[] = [];
+  for (const { task, present, stale } of known) {
+    const fn = functions[task] ?? 0;
+    const more = wanted[fn] ?? 0;
+    if (more === 0 || !present || stale === true) continue;
+    wanted[fn] = more - 1;
+    chosen.push(task);
+  }
+  return chosen;
 }

@@ -4,7 +4,7 @@ import { inputsFromParcel, type Parcel, type ParcelTask } from '../../../core/pa
 import type { Present } from './inputs.ts';
 import type { SimulatedDelivery } from './queue.ts';
 import type { Steps } from './scheduler.ts';
-import type { World } from './world.ts';
+import type { SimulatedFailure, World } from './world.ts';
 
 /** How a task ended, see the real worker's `parcel-ends.ts`. */
 export type TaskEnd = 'accepted' | 'other' | 'none';
@@ -58,4 +58,10 @@ export function* handBackAnew(world: World, held: Held): Steps {
     if (outcome !== 'occupied') return;
     yield 5;
   }
+}
+
+/** Whether a record says how this attempt, or a later one, ended; one of before the last marker says nothing. */
+export function isConcluded(known: SimulatedFailure, task: ParcelTask): boolean {
+  if (known.kind === 'strike' || known.expects < task.expects) return false;
+  return known.kind === 'final' || known.attempt >= task.attempt;
 }

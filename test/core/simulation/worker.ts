@@ -11,6 +11,7 @@ import {
   followedBy,
   handBackAnew,
   holdNow,
+  isConcluded,
   type Attempt,
   type Held,
   type TaskEnd,
@@ -395,10 +396,4 @@ export class SimulatedWorker {
   #note(id: TaskId, text: string): void {
     this.#world.note?.(id, `${this.#process.name} ${text}`);
   }
-}
-
-/** Whether a record says how this attempt, or a later one, ended; one of before the last marker says nothing. */
-function isConcluded(known: SimulatedFailure, task: ParcelTask): boolean {
-  if (known.kind === 'strike' || known.expects < task.expects) return false;
-  return known.kind === 'final' || known.attempt >= task.attempt;
 }
