@@ -154,7 +154,7 @@ export function firstReady(run: RunProgress, fn: number): number {
 }
 
 /**
- * How many tasks of a function travel together: about ten milliseconds of work, and no more than leaves every thread
+ * How many tasks of a function travel together: about thirty milliseconds of work, and no more than leaves every thread
  * several parcels to share, unless these would be tiny. A function that is not yet known travels alone.
  */
 export function parcelSize(state: DispatchState, run: RunProgress, fn: number): number {
@@ -169,7 +169,7 @@ export function parcelSize(state: DispatchState, run: RunProgress, fn: number): 
   return Math.max(1, Math.min(byTime, Math.max(fair, worthwhile), most));
 }
 
-const parcelMs = 10;
+const parcelMs = 30;
 /** What a message costs all who handle it: less work than that is not worth sharing. */
 const worthwhileMs = 0.5;
 const parcelTasksMax = 100;

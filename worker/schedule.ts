@@ -46,7 +46,7 @@ export interface NextBatch {
 }
 
 /** A batch takes about this long, so that others get a turn and results flow. */
-const batchMs = 8;
+const batchMs = 24;
 const batchMax = 128;
 /** Of a function that has only failed so far: what does not fail at once may take long. */
 const unprovenMax = 16;

@@ -24,13 +24,13 @@ function deskWith(durations: Readonly<Record<string, number>>): Desk {
 
 const pair: Sketch = { 'f a': [], 'g b': ['f a'] };
 
-test('followers: a chain of a quick function: travels together, as much of it as fits ten milliseconds', (t) => {
+test('followers: a chain of a quick function: travels together, as much of it as fits thirty milliseconds', (t) => {
   const desk = deskWith({ f: 1 });
-  const parcels = published(desk.add(chain('f', 30)));
+  const parcels = published(desk.add(chain('f', 50)));
   t.is(parcels.length, 1);
-  t.is(parcels[0]?.length, 10);
-  const rest = desk.tell(...Array.from({ length: 10 }, (_, at) => desk.result(`f ${at}`, 1)));
-  t.is(published(rest)[0]?.[0], idFor('f 10'));
+  t.is(parcels[0]?.length, 30);
+  const rest = desk.tell(...Array.from({ length: 30 }, (_, at) => desk.result(`f ${at}`, 1)));
+  t.is(published(rest)[0]?.[0], idFor('f 30'));
 });
 
 test('followers: what they take from their parcel has no revision, what is there has its own', (t) => {

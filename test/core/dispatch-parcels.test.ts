@@ -10,9 +10,9 @@ test('dispatch: an unknown function: its tasks travel alone; a quick one: togeth
   quick.learn('f', 0.6);
   quick.tell({ kind: 'threads', threads: 5 });
   const parcels = published(quick.add(flood('f', 400)));
-  t.is(parcels[0]?.length, 16);
+  t.is(parcels[0]?.length, 20);
   t.is(parcels.flat().length, 400);
-  t.true(parcels.every((parcel, at) => parcel.length <= (parcels[at - 1]?.length ?? 16)));
+  t.true(parcels.every((parcel, at) => parcel.length <= (parcels[at - 1]?.length ?? 20)));
   t.is(parcels.at(-1)?.length, 1);
 });
 
@@ -58,10 +58,10 @@ test('dispatch: thousands of ready tasks: published bit by bit, with turns for o
   t.is(published(first).flat().length + rest.flat().length, 2000);
 });
 
-test('dispatch: a function of two milliseconds: five tasks a parcel', (t) => {
+test('dispatch: a function of two milliseconds: fifteen tasks a parcel', (t) => {
   const desk = new Desk();
   desk.learn('f', 2);
-  t.is(published(desk.add(flood('f', 200)))[0]?.length, 5);
+  t.is(published(desk.add(flood('f', 200)))[0]?.length, 15);
 });
 
 test('dispatch: durations seen in results: the function becomes quick, and its parcels say so', (t) => {
@@ -103,7 +103,8 @@ test('dispatch: many threads and quick tasks: a wider window, with an end', (t) 
   const desk = new Desk();
   desk.learn('f', 10);
   desk.tell({ kind: 'threads', threads: 5 });
-  t.is(published(desk.add(flood('f', 1500))).length, 1000);
+  const wide = published(desk.add(flood('f', 1500))).flat().length;
+  t.true(wide >= 1000 && wide < 1000 + 3);
   const most = new Desk();
   most.learn('f', 0.05);
   t.true(published(most.add(flood('f', 9000))).flat().length < 8192 + 100);

@@ -57,15 +57,15 @@ test('schedule: an unknown function: one task a thread, and nothing behind it', 
 
 test('schedule: a quick function: each thread has its next batch while it runs one', (t) => {
   const schedule = scheduleOf(2, 'f');
-  addAll(schedule, 100, () => work('f'));
+  addAll(schedule, 200, () => work('f'));
   const batches = all(schedule);
   t.deepEqual(
     batches.map(({ thread, works, shares }) => [thread, works.length, shares]),
     [
-      [0, 8, true],
-      [1, 8, true],
-      [0, 8, true],
-      [1, 8, true],
+      [0, 24, true],
+      [1, 24, true],
+      [0, 24, true],
+      [1, 24, true],
     ],
   );
   t.true(schedule.isBusy);
@@ -152,5 +152,5 @@ test('schedule: suspects: go before what waits already, as they come, one a thre
     begun.push(`${first?.task.fn.name ?? ''} ${batch.works.length.toString()}`);
     schedule.done(batch);
   }
-  t.deepEqual(begun, ['g 1', 'f 1', 'f 1', 'quick 8']);
+  t.deepEqual(begun, ['g 1', 'f 1', 'f 1', 'quick 23']);
 });
