@@ -106,16 +106,20 @@ async function isAbandoned(
   place: Place,
   signal: AbortSignal,
 ): Promise<boolean> {
+  const key = plannerKey(place.run);
   let seen = -1;
   let seenAt = performance.now();
   while (!signal.aborted && (await recordAt(project, place)) !== undefined) {
-    const sign = await project.runs.get(plannerKey(place.run));
+    const sign = await project.runs.get(key);
     if (sign?.value === undefined) return true;
     if (sign.revision !== seen) {
       seen = sign.revision;
       seenAt = performance.now();
     }
-    if (performance.now() - seenAt > plannerGoneMs) return true;
+    if (performance.now() - seenAt > plannerGoneMs) {
+      // Nobody shall wait for it again at the next step. One that only stood still says anew that it is there.
+      if ((await project.runs.delete(key, sign.revision)) !== undefined) return true;
+    }
     await delay(lookEveryMs, undefined, { signal }).catch(() => undefined);
   }
   return false;

@@ -1,5 +1,6 @@
 /** Runs what is ready in threads, batch by batch, and stores what comes of it. */
 import { invariant } from '../core/errors.ts';
+import type { TaskId } from '../core/identifiers.ts';
 import type { ParcelTask } from '../core/parcel.ts';
 import type { HeldParcel } from './held-parcels.ts';
 import type { TaskEnd } from './parcel-ends.ts';
@@ -166,11 +167,17 @@ export class Batches {
       this.#keep(work, outcome);
       return;
     }
+    if (outcome.kind !== 'skipped') this.#noteBegun(task.id);
     // What it was made of counts only when it is stored, and only if nobody else's is.
     held.ends?.whenFollowed(task, (end) => {
       if (end === 'accepted') this.#keep(work, outcome);
       else this.#follow(work, end);
     });
+  }
+
+  #noteBegun(task: TaskId): void {
+    this.#begun++;
+    this.#context.trace({ kind: 'task-started', task });
   }
 
   /** Makes an outcome last. */
@@ -253,13 +260,14 @@ export class Batches {
   }
 
   #countBegun(works: readonly Work[], change: 1 | -1): void {
-    for (const { held, task } of works) {
+    for (const work of works) {
+      const { held, task } = work;
       const { name } = task.fn;
       this.#runningNow.set(name, (this.#runningNow.get(name) ?? 0) + change);
       if (change < 0) continue;
       held.started = true;
-      this.#begun++;
-      this.#context.trace({ kind: 'task-started', task: task.id });
+      // A follower may be skipped: whether it was begun is known when its outcome is.
+      if (!followsInBatch(work)) this.#noteBegun(task.id);
     }
   }
 }

@@ -1,6 +1,8 @@
 /** Jugfiles that wait while they are planned, as a user sees them. */
 import { hostname } from 'node:os';
 import test from 'ava';
+import { openProjectOf } from '../faults/open-project.ts';
+import { eventually } from '../kit/eventually.ts';
 import { executions, projectOn } from '../kit/jugfiles.ts';
 import { startServer, type TestServer } from '../kit/servers.ts';
 import { userDirectory, type UserDirectory } from '../kit/cli.ts';
@@ -103,11 +105,15 @@ test.serial('a planner that is killed while it waits: a worker plans on', async 
   await using user = await projectOn(server, 'barrier');
   const planner = user.start('plan', '--wait', 'jugfile.ts');
   await planner.printed(/double/);
+  await using project = await openProjectOf(user, server);
+  const signs = (): Promise<unknown[]> => project.runs.list('*.planner');
+  await eventually('its sign of life', async () => (await signs()).length > 0);
   planner.process.kill('SIGKILL');
   await planner.finished;
   const worker = await user.run('worker', '--exit-when-done');
   t.is(worker.status, 0, worker.stderr);
   t.deepEqual(await exported(user, 'counted'), [0, 1, 2, 3]);
+  t.deepEqual(await signs(), [], 'at the next step nobody would wait for it again');
 });
 
 test.serial(
