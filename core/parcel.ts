@@ -71,7 +71,10 @@ export interface Parcel {
   readonly tasks: readonly ParcelTask[];
 }
 
-/** The inputs of a task that tasks before it in its parcel give. */
+/**
+ * The inputs of a task that tasks before it in its parcel give. One that was published by itself since has to read them:
+ * they are not in its parcel then.
+ */
 export function inputsFromParcel({ inputs }: Pick<ParcelTask, 'inputs'>): InputReference[] {
   return inputs.filter((each) => each.revision === 0);
 }

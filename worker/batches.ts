@@ -157,17 +157,19 @@ export class Batches {
   }
 
   #conclude(work: Work, outcome: Outcome): void {
-    const { held, task } = work;
-    if (outcome.kind !== 'skipped') {
-      const { kind, ms } = outcome;
-      this.#schedule.note(task.fn.name, kind, ms);
-      this.#wishes.onParcelMs((ms + handlingMs) * held.parcel.tasks.length);
+    if (outcome.kind === 'skipped') {
+      this.#runAlone(work);
+      return;
     }
+    const { held, task } = work;
+    const { kind, ms } = outcome;
+    this.#schedule.note(task.fn.name, kind, ms);
+    this.#wishes.onParcelMs((ms + handlingMs) * held.parcel.tasks.length);
     if (!followsInBatch(work)) {
       this.#keep(work, outcome);
       return;
     }
-    if (outcome.kind !== 'skipped') this.#noteBegun(task.id);
+    this.#noteBegun(task.id);
     // What it was made of counts only when it is stored, and only if nobody else's is.
     held.ends?.whenFollowed(task, (end) => {
       if (end === 'accepted') this.#keep(work, outcome);
@@ -181,20 +183,18 @@ export class Batches {
   }
 
   /** Makes an outcome last. */
-  #keep(work: Work, outcome: Outcome): void {
+  #keep(work: Work, outcome: Exclude<Outcome, { kind: 'skipped' }>): void {
     const { held, task } = work;
     if (outcome.kind === 'failed') {
       const { error, output, ms } = outcome;
       this.#failLater(work, { error, output, ms, final: false });
-    } else if (outcome.kind === 'done') {
-      const failureRevision = work.suspect?.failureRevision ?? task.failureExpects;
-      const attempted = { parcel: held.parcel, task, failureRevision };
-      storeResult(this.#context, attempted, outcome, (end) => {
-        this.#context.held.settle(held, task.id, end);
-      });
-    } else {
-      this.#follow(work, 'other');
+      return;
     }
+    const failureRevision = work.suspect?.failureRevision ?? task.failureExpects;
+    const attempted = { parcel: held.parcel, task, failureRevision };
+    storeResult(this.#context, attempted, outcome, (end) => {
+      this.#context.held.settle(held, task.id, end);
+    });
   }
 
   /** What a follower takes from its parcel has ended, and the follower has not been run with that. */
@@ -240,6 +240,7 @@ export class Batches {
     });
   }
 
+  /** Nothing came of it in its batch: it is run by itself, a follower once what it takes has ended. */
   #runAlone(work: Work): void {
     if (followsInBatch(work)) {
       work.held.ends?.whenFollowed(work.task, (end) => {

@@ -1,6 +1,6 @@
 /** How the tasks of a parcel ended that others of the same parcel wait for. */
 import type { TaskId } from '../core/identifiers.ts';
-import type { Parcel, ParcelTask } from '../core/parcel.ts';
+import { inputsFromParcel, type Parcel, type ParcelTask } from '../core/parcel.ts';
 
 /**
  * `accepted`: what followers were given is the task's result; `other`: another result stands; `none`: it has no result,
@@ -33,10 +33,11 @@ export class ParcelEnds {
   private constructor({ tasks }: Parcel) {
     if (tasks.length === 1) return;
     const before = new Set<TaskId>();
-    for (const { id, inputs } of tasks) {
-      const followed = inputs
-        .filter((each) => each.revision === 0 && before.has(each.id))
-        .map((each) => each.id);
+    for (const task of tasks) {
+      const { id } = task;
+      const followed = inputsFromParcel(task).flatMap((each) =>
+        before.has(each.id) ? [each.id] : [],
+      );
       before.add(id);
       if (followed.length === 0) continue;
       this.#followed.set(id, followed);

@@ -135,7 +135,7 @@ test('followers: their thread ends under them: each is run by itself, in order',
     import { tmpdir } from 'node:os';
     const mark = tmpdir() + '/jugq-thread-' + process.pid;
     const step = task(function step(x: number, n: number) {
-      if (n === 2 && !existsSync(mark)) { writeFileSync(mark, ''); (process as any).reallyExit(3); }
+      if (n === 2 && !existsSync(mark)) { writeFileSync(mark, ''); (process as unknown as { reallyExit(code: number): void }).reallyExit(3); }
       return 2 * x + n;
     });
     let last = step(1, 0);
