@@ -86,7 +86,9 @@ function takeFollowers(state: DispatchState, parcel: OpenParcel): void {
     const next: number[] = [];
     let besideMs = 0;
     for (const task of level) {
-      for (const dependent of row(owner.run.dependents, task)) {
+      const dependents = row(owner.run.dependents, task);
+      if (dependents.length > dependentsMax) continue;
+      for (const dependent of dependents) {
         if (tasks.length >= parcelTasksMax || leftMs <= 0) return;
         const waits = (inside.get(dependent) ?? 0) + 1;
         inside.set(dependent, waits);
@@ -104,6 +106,8 @@ function takeFollowers(state: DispatchState, parcel: OpenParcel): void {
   }
 }
 
+/** More of them are not for one thread, and looking at a million would keep the dispatcher from all else. */
+const dependentsMax = 1000;
 /** What a task costs that goes through the queue by itself, about. */
 const hopMs = 1.5;
 

@@ -77,16 +77,18 @@ export function leaveLedger(state: DispatchState, id: TaskId): void {
 /** A task has no result for those that follow it in its message: no worker runs them from there. */
 export function leaveFollowers(state: DispatchState, id: TaskId): void {
   const { entries, parcels } = state.ledger;
-  const key = entries.get(id)?.key;
-  if (key === undefined || parcels.get(key)?.size === 1) return;
+  const mates = parcels.get(entries.get(id)?.key ?? '');
+  if (mates === undefined || mates.size === 1) return;
   for (const run of state.runs) {
     const task = run.index.find(id);
     if (task === -1) continue;
-    for (const dependent of row(run.dependents, task)) {
-      const follower = idOf(run.plan.graph, dependent);
-      if (entries.get(follower)?.key !== key) continue;
-      leaveFollowers(state, follower);
-      leaveLedger(state, follower);
+    // The parcel has a hundred tasks at most; a task may have a million dependents.
+    for (const mate of [...mates]) {
+      const position = run.index.find(mate);
+      const takes = position !== -1 && row(run.plan.graph.dependencies, position).includes(task);
+      if (!takes || !entries.has(mate)) continue;
+      leaveFollowers(state, mate);
+      leaveLedger(state, mate);
     }
   }
 }

@@ -61,6 +61,17 @@ test('followers: of several functions: all of them known to be quick', (t) => {
   t.deepEqual(published(deskWith({ f: 100, g: 1 }).add(pair)), [parcel('f a')]);
 });
 
+test('followers: of a task with thousands of dependents: none, they are for all threads', (t) => {
+  const fan = (count: number): Sketch => ({
+    'f a': [],
+    ...Object.fromEntries(
+      Array.from({ length: count }, (_, at) => [`f ${at.toString()}`, ['f a']]),
+    ),
+  });
+  t.deepEqual(published(deskWith({ f: 0.001 }).add(fan(1001))), [parcel('f a')]);
+  t.is(published(deskWith({ f: 0.001 }).add(fan(1000)))[0]?.length, 100);
+});
+
 test('followers: a task that takes something from elsewhere: waits until that is there', (t) => {
   const desk = deskWith({ f: 1, g: 100 });
   const parcels = published(desk.add({ 'f a': [], 'g x': [], 'f b': ['f a', 'g x'] }));
