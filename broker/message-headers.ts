@@ -55,13 +55,25 @@ const asksForBytes = 'encode' in headers();
  * @param fields - names and values without line breaks
  */
 export function writeHeaders(fields: Readonly<Record<string, string>>): MsgHdrs {
-  const all = headers();
   if (!asksForBytes) {
+    const all = headers();
     for (const [name, value] of Object.entries(fields)) all.set(name, value);
     return all;
   }
   let text = 'NATS/1.0\r\n';
   for (const name in fields) text += `${name}: ${fields[name] ?? ''}\r\n`;
-  const bytes = Buffer.from(`${text}\r\n`);
-  return Object.assign(all, { encode: () => bytes });
+  // Nothing else is asked of headers that are sent.
+  return new ReadyHeaders(Buffer.from(`${text}\r\n`)) as unknown as MsgHdrs;
+}
+
+class ReadyHeaders {
+  readonly #bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  encode(): Uint8Array {
+    return this.#bytes;
+  }
 }

@@ -7,20 +7,21 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { JetStreamManager, Msg, NatsConnection, StreamInfo } from 'nats';
-import { functionOf, idOf, TaskIndex, type Graph } from '../core/graph.ts';
+import type { Graph } from '../core/graph.ts';
 import { isFunctionName, type TaskId } from '../core/identifiers.ts';
+import type { KnownResult, PastResults, StreamPlace } from '../core/known-results.ts';
 import type { BlobReference } from '../core/parcel.ts';
-import type { KnownResult } from '../core/run-progress.ts';
 import { pack, unpack } from '../core/wire.ts';
 import { JugqError } from '../core/errors.ts';
 import type { Blobs } from './blobs.ts';
 import { isMarker } from './bucket.ts';
 import { follow, type Following } from './follow.ts';
+import { learnResults, type ResultsSource } from './known-results.ts';
 import { HeaderText, readHeaders, writeHeaders, type HeaderReader } from './message-headers.ts';
 import { isNotFound, isTransient, toJugqError } from './nats-errors.ts';
 import { patiently } from './patience.ts';
 import type { Publisher, PublishOutcome } from './publisher.ts';
-import { factsIn, headersOf, holdsReference, isStale, type ResultFacts } from './result-facts.ts';
+import { factsIn, headersOf, holdsReference, type ResultFacts } from './result-facts.ts';
 import { replicasOf, streamInfo } from './stream-state.ts';
 import { bucketStream, keySubject } from './topology.ts';
 
@@ -183,21 +184,23 @@ export class Results {
   }
 
   /**
-   * What is there of the tasks of a graph, values and markers: all that was there when it was called.
+   * What is there of the tasks of a graph, values and markers: all that was there when it was called. Where there are
+   * replicas, one that lags does not have the last word.
    *
-   * Few tasks are asked for one by one; many are found by reading the heads of all entries of their functions. Where
-   * there are replicas, one that lags must not have the last word.
+   * @param past - what was there at some time, of the same graph
    */
-  async known(graph: Graph): Promise<KnownResult[]> {
-    if (graph.count === 0) return [];
-    const { messages, bytes, replicas } = await this.#size();
-    if (messages === 0) return [];
-    const eachMs = replicas > 1 ? askLeaderEachMs : askEachMs;
-    const askMs = graph.count * (eachMs + (bytes / messages) * byteMs);
-    if (askMs < messages * scanEachMs + scanStartMs) {
-      return this.#ask(graph, (id) => (replicas > 1 ? this.readFromLeader(id) : this.read(id)));
-    }
-    return this.#scan(graph);
+  async known(graph: Graph, past?: PastResults): Promise<KnownResult[]> {
+    const information = await this.#information();
+    const source: ResultsSource = {
+      connection: this.#connection,
+      manager: this.#manager,
+      stream: this.#stream,
+      prefix: this.#prefix,
+      information,
+      readLast: (id) =>
+        information.config.num_replicas > 1 ? this.readFromLeader(id) : this.read(id),
+    };
+    return learnResults(source, graph, past);
   }
 
   /** Ids of tasks with a value whose id begins so, sorted. */
@@ -248,59 +251,13 @@ export class Results {
 
   /** Revision of the last entry of all. */
   async lastRevision(): Promise<number> {
-    return (await this.#information()).state.last_seq;
+    return (await this.place()).revision;
   }
 
-  async #ask(
-    graph: Graph,
-    read: (id: TaskId) => Promise<StoredResult | undefined>,
-  ): Promise<KnownResult[]> {
-    const known: KnownResult[] = [];
-    const open = new Set<Promise<void>>();
-    for (let task = 0; task < graph.count; task++) {
-      const one = read(idOf(graph, task)).then((stored) => {
-        open.delete(one);
-        if (stored === undefined) return;
-        const { revision, present, facts } = stored;
-        known.push({ task, revision, present, stale: isMadeByOtherCode(graph, task, facts) });
-      });
-      open.add(one);
-      if (open.size >= askWindow) await Promise.race(open);
-    }
-    await Promise.all(open);
-    return known;
-  }
-
-  async #scan(graph: Graph): Promise<KnownResult[]> {
-    const index = new TaskIndex(graph);
-    const known = new Map<number, KnownResult>();
-    const names = graph.functions.map((each) => each.name);
-    const following = follow(this.#connection, this.#manager, {
-      stream: this.#stream,
-      from: 1,
-      headersOnly: true,
-      ...(names.length <= filtersMax
-        ? { subjects: names.map((name) => `${this.#prefix}${name}.>`) }
-        : {}),
-      onMessage: (message) => {
-        const task = index.findHash(message.subject.slice(message.subject.lastIndexOf('.') + 1));
-        if (task === -1) return;
-        const { sequence: revision, headers: all } = message;
-        const stale = isMadeByOtherCode(graph, task, factsIn(all));
-        known.set(task, { task, revision, present: !isMarker(all), stale });
-      },
-      onReplaced: () => {
-        known.clear();
-      },
-    });
-    await following.caughtUp;
-    following.stop();
-    return [...known.values()];
-  }
-
-  async #size(): Promise<{ messages: number; bytes: number; replicas: number }> {
-    const { state, config } = await this.#information();
-    return { messages: state.messages, bytes: state.bytes, replicas: config.num_replicas };
+  /** Where the stream stands. */
+  async place(): Promise<StreamPlace> {
+    const { state } = await this.#information();
+    return { revision: state.last_seq, storedAt: state.last_ts };
   }
 
   #information(): Promise<StreamInfo> {
@@ -339,19 +296,6 @@ export class Results {
   }
 }
 
-/**
- * Costs of learning what exists, measured on two cores: one pipelined get, of any replica or of the leader, one head of
- * a scan, a byte, a scan's start.
- */
-const askEachMs = 0.04;
-const askLeaderEachMs = 0.1;
-const scanEachMs = 0.006;
-const byteMs = 2e-6;
-const scanStartMs = 5;
-const askWindow = 256;
-/** The server compares every filter with every message: past this many it is cheaper to read all. */
-const filtersMax = 16;
-
 /** The name of the blob that holds a large result. */
 export function blobOf({ id, data }: StoredResult): string {
   return (unpack(data, `the result of ${id}`) as BlobReference).blob;
@@ -365,10 +309,6 @@ interface LeaderAnswer {
     readonly data?: string;
   };
   readonly error?: { readonly err_code?: number; readonly description?: string };
-}
-
-function isMadeByOtherCode(graph: Graph, task: number, facts: ResultFacts | undefined): boolean {
-  return isStale(facts, functionOf(graph, task).fingerprint);
 }
 
 /** Headers as `STREAM.MSG.GET` gives them: base64 of the lines as they were sent. */

@@ -4,7 +4,8 @@ import { madeByCode } from '../broker/result-facts.ts';
 import { scanHeads } from '../broker/result-heads.ts';
 import { functionOf, idOf } from '../core/graph.ts';
 import type { TaskId } from '../core/identifiers.ts';
-import { state, type KnownResult, type RunProgress } from '../core/run-progress.ts';
+import type { KnownResult } from '../core/known-results.ts';
+import { state, type RunProgress } from '../core/run-progress.ts';
 import { countOf } from './report.ts';
 import { storedPlans } from './stored-plans.ts';
 

@@ -7,6 +7,7 @@ import type { OpenProject } from '../broker/project.ts';
 import { JugqError } from '../core/errors.ts';
 import { argumentsOf, TaskIndex, type Graph } from '../core/graph.ts';
 import type { RunId, TaskId } from '../core/identifiers.ts';
+import { pastResults, type PastResults } from '../core/known-results.ts';
 import { encodePlan, type SpilledArgument } from '../core/plan-format.ts';
 import { encodeRecord, isOver, noCounts, recordFormat, type RunRecord } from '../core/records.ts';
 import {
@@ -47,6 +48,7 @@ const inlineArgumentsMax = 64 * 1024;
 export interface Survey {
   readonly progress: RunProgress;
   readonly failed: ReadonlyMap<TaskId, KnownFailure>;
+  readonly past: PastResults;
   /** How many of the results that count were made by other code, by function. */
   readonly stale: Readonly<Record<string, number>>;
 }
@@ -62,7 +64,7 @@ export async function survey(
   run: SubmitOptions & { readonly id: RunId },
 ): Promise<Survey> {
   const { graph, bundle } = loaded;
-  const basis = await project.results.lastRevision();
+  const upTo = await project.results.place();
   const results = await project.results.known(graph);
   const failed = await failuresIn(project, graph);
   const index = new TaskIndex(graph);
@@ -73,8 +75,10 @@ export async function survey(
   const { open, kept, waits } = loaded;
   const plan = { graph, code: bundle.digest, spilled, open, kept, waits };
   const { id, targets, failFast } = run;
+  const basis = upTo.revision;
   const progress = startRun({ id, plan, basis, targets, failFast }, results, standing, () => 1);
-  return { progress, failed, stale: staleIn(progress, results) };
+  const past = pastResults(upTo, results);
+  return { progress, failed, past, stale: staleIn(progress, results) };
 }
 
 /**
@@ -92,13 +96,13 @@ export async function submitRun(
   const id = ulid() as RunId;
   const planning = firstRecord(id, loaded, options);
   const revision = await project.runs.put(id, encodeRecord(planning), 0);
-  const { progress, failed, stale } = await survey(project, loaded, { id, ...options });
+  const { progress, failed, past, stale } = await survey(project, loaded, { id, ...options });
   const end = conclusion(progress);
   const complete = end === 'finished' || end === 'failed';
   const note = complete ? whyStopped(progress, end) : undefined;
   if (!options.keepFailed) await clearFailures(project, progress, failed);
   // Also of a run with nothing to do: which results belong to a jugfile is known from its newest plan.
-  const plan = await storePlan(project, loaded, { id, step: 1 });
+  const plan = await storePlan(project, loaded, { id, step: 1, past });
   const record: RunRecord = {
     ...planning,
     plan,
@@ -133,8 +137,8 @@ export async function submitNext(
 ): Promise<RunRecord | undefined> {
   const next = step + 1;
   const options = { keepFailed: true, targets, failFast };
-  const { progress, stale } = await survey(project, loaded, { id, ...options });
-  const plan = await storePlan(project, loaded, { id, step: next });
+  const { progress, past, stale } = await survey(project, loaded, { id, ...options });
+  const plan = await storePlan(project, loaded, { id, step: next, past });
   const facts = described(loaded, { progress: { ...progress, basis }, stale });
   return updateRun(project, id, (record) => {
     if (record.step !== step || isOver(record.state)) return undefined;
@@ -241,7 +245,7 @@ async function clearFailures(
 async function storePlan(
   project: OpenProject,
   { graph, open, kept, expansions = [], waits, bundle }: Planned,
-  { id, step }: { readonly id: RunId; readonly step: number },
+  { id, step, past }: { readonly id: RunId; readonly step: number; readonly past: PastResults },
 ): Promise<string> {
   const [spilled] = await Promise.all([
     spillArguments(project, graph),
@@ -255,7 +259,7 @@ async function storePlan(
     storeExpansions(project, graph, expansions),
   ]);
   const name = `${id}.${step.toString()}`;
-  const plan = encodePlan({ graph, code: bundle.digest, spilled, open, kept, waits });
+  const plan = encodePlan({ graph, code: bundle.digest, spilled, open, kept, waits, past });
   await project.plans.put(name, plan);
   return name;
 }

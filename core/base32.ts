@@ -39,11 +39,21 @@ export function toBase32(bytes: Uint8Array, offset = 0): string {
  * @throws JugqError `BUG` if `text` is not 32 characters of the alphabet: names are checked where they come in
  */
 export function fromBase32(text: string, into: Uint8Array, offset: number): void {
-  if (text.length !== charactersPerHash) throw notHash(text);
+  if (!readBase32(text, into, offset)) throw notHash(text);
+}
+
+/**
+ * As `fromBase32`, for text that may be something else.
+ *
+ * @returns whether it is a hash; if not, anything may have been written
+ */
+export function readBase32(text: string, into: Uint8Array, offset: number): boolean {
+  if (text.length !== charactersPerHash) return false;
   let at = offset;
   for (let i = 0; i < charactersPerHash; i += 8) {
     const high = readHalf(text, i);
     const low = readHalf(text, i + 4);
+    if (high === -1 || low === -1) return false;
     into[at] = high >> 12;
     into[at + 1] = high >> 4;
     into[at + 2] = (high << 4) | (low >> 16);
@@ -51,6 +61,7 @@ export function fromBase32(text: string, into: Uint8Array, offset: number): void
     into[at + 4] = low;
     at += 5;
   }
+  return true;
 }
 
 function byteAt(bytes: Uint8Array, position: number): number {
@@ -64,12 +75,13 @@ function writeHalf(bits: number, at: number): void {
   scratch[at + 3] = alphabet[bits & 31] ?? 0;
 }
 
+/** 20 bits, or -1. */
 function readHalf(text: string, at: number): number {
   const a = valueAt(text, at);
   const b = valueAt(text, at + 1);
   const c = valueAt(text, at + 2);
   const d = valueAt(text, at + 3);
-  if ((a | b | c | d) > 31) throw notHash(text);
+  if ((a | b | c | d) > 31) return -1;
   return (a << 15) | (b << 10) | (c << 5) | d;
 }
 

@@ -21,6 +21,7 @@ import {
   type DispatchState,
   type Instruction,
   type MessagePlace,
+  type Placed,
 } from './dispatch-state.ts';
 import { noteDuration } from './durations.ts';
 import { idOf } from './graph.ts';
@@ -244,9 +245,11 @@ function takeResult(
   const { id, revision, present } = event;
   let failure: KnownFailure | undefined;
   let isNews = false;
+  let place: Placed | undefined;
   for (const run of state.runs) {
     const task = run.index.find(id);
     if (task === -1) continue;
+    place = { run, task };
     const known = run.revision[task] ?? 0;
     // Late: all runs that declare the task know more already.
     if (known > revision) return;
@@ -256,7 +259,7 @@ function takeResult(
     if (isOvertaken(run, task)) failure = run.failures.get(task);
   }
   // Whatever the runs make of it, a task with a result is in the queue no longer, or not for long.
-  if (present) leaveLedger(state, id);
+  if (present) leaveLedger(state, id, place);
   if (!isNews) return;
   if (failure !== undefined) {
     decided.instructions.push({ kind: 'clear-failure', id, revision: failure.revision });

@@ -5,7 +5,7 @@
 import { takesUnread } from './codec.ts';
 import { newestWith, type DispatchState, type Placed } from './dispatch-state.ts';
 import { expectedMs, isKnown, isProven } from './durations.ts';
-import { argumentsOf, functionOf, idOf, row } from './graph.ts';
+import { argumentsLength, argumentsOf, functionOf, idOf, row } from './graph.ts';
 import { enterLedger, type LedgerEntry } from './ledger.ts';
 import {
   countIn,
@@ -195,7 +195,7 @@ export function isQuick(state: DispatchState, functionName: string): boolean {
 function parcelBytes({ run, task }: Placed): number {
   const { graph, spilled } = run.plan;
   let bytes = taskBytes;
-  if (!spilled.has(task)) bytes += argumentsOf(graph, task).length;
+  if (!spilled.has(task)) bytes += argumentsLength(graph, task);
   for (const input of row(graph.dependencies, task)) {
     bytes += inputBytes + functionOf(graph, input).name.length;
   }

@@ -4,7 +4,7 @@
  * A task can only take tasks that were declared before it, so the order of declaration is topological: every
  * dependency has a smaller position than its dependents. All passes over a graph rely on that.
  */
-import { fromBase32, toBase32 } from './base32.ts';
+import { readBase32, toBase32 } from './base32.ts';
 import { invariant } from './errors.ts';
 import { HashIndex, hashBytes, wordsPerHash } from './hash-index.ts';
 import { splitTaskId, taskId, type TaskId } from './identifiers.ts';
@@ -71,10 +71,20 @@ export function argumentsOf(graph: Graph, task: number): Uint8Array {
   return graph.argumentBytes.subarray(graph.argumentStart[task], graph.argumentStart[task + 1]);
 }
 
+/** How many bytes the arguments of a task take. */
+export function argumentsLength({ argumentStart }: Graph, task: number): number {
+  return (argumentStart[task + 1] ?? 0) - (argumentStart[task] ?? 0);
+}
+
 /** The items of one row; a view, not a copy. */
 export function row(rows: Rows, position: number): Uint32Array {
-  return rows.items.subarray(rows.start[position], rows.start[position + 1]);
+  const start = rows.start[position];
+  const end = rows.start[position + 1];
+  // Making a view costs more than most of what is done with it, and many rows are empty.
+  return start === end ? noItems : rows.items.subarray(start, end);
 }
+
+const noItems = new Uint32Array(0);
 
 /** The dependents of every task: `dependencies` turned round. */
 export function turnRound(rows: Rows): Rows {
@@ -111,8 +121,7 @@ export class TaskIndex {
 
   /** Position of the task with this hash, or -1; also for text that is no hash, such as a foreign key of a bucket. */
   findHash(hash: string): number {
-    if (!hashPattern.test(hash)) return -1;
-    fromBase32(hash, this.#bytes, 0);
+    if (!readBase32(hash, this.#bytes, 0)) return -1;
     return this.#index.find(this.#graph.hashes, this.#words);
   }
 
@@ -127,8 +136,6 @@ export class TaskIndex {
     return this.#index.find(this.#graph.hashes, other.hashes, task * wordsPerHash);
   }
 }
-
-const hashPattern = /^[a-z2-7]{32}$/;
 
 /**
  * Longest path from each task to the end of the graph, the task itself included, in the unit of `cost`.

@@ -61,8 +61,12 @@ export function enterLedger(
   setQueued(state, id, true, known);
 }
 
-/** The task is not queued, or will soon not be. */
-export function leaveLedger(state: DispatchState, id: TaskId): void {
+/**
+ * The task is not queued, or will soon not be.
+ *
+ * @param known - as of `enterLedger`
+ */
+export function leaveLedger(state: DispatchState, id: TaskId, known?: Placed): void {
   const { ledger } = state;
   const entry = ledger.entries.get(id);
   if (entry === undefined) return;
@@ -71,7 +75,7 @@ export function leaveLedger(state: DispatchState, id: TaskId): void {
   const parcel = ledger.parcels.get(entry.key);
   parcel?.delete(id);
   if (parcel?.size === 0) ledger.parcels.delete(entry.key);
-  setQueued(state, id, false);
+  setQueued(state, id, false, known);
 }
 
 /** A task has no result for those that follow it in its message: no worker runs them from there. */

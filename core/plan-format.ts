@@ -7,6 +7,7 @@ import type { Expansion, ExpansionGraph } from './expansions.ts';
 import type { FunctionFacts, Graph } from './graph.ts';
 import { wordsPerHash } from './hash-index.ts';
 import type { RunId } from './identifiers.ts';
+import type { PastResults, StreamPlace } from './known-results.ts';
 import { isUnreadable, requireFormat } from './wire.ts';
 
 export const planFormat = 1;
@@ -39,6 +40,8 @@ export interface Plan {
   readonly kept: readonly number[];
   /** Planning goes on when one of these has come to its end; none: the plan is whole. */
   readonly waits: readonly PlanWait[];
+  /** Absent where nobody looked. */
+  readonly past?: PastResults | undefined;
 }
 
 /** What is stored to remember what compounds are made of has the form of a plan that nobody runs. */
@@ -57,6 +60,8 @@ interface Head {
   readonly kept?: readonly number[];
   readonly waits: readonly PlanWait[];
   readonly expansions?: readonly Expansion[];
+  /** Where the results' stream stood, if what was there then is in the last three sections. */
+  readonly past?: StreamPlace;
   /** Bytes of each section, in the order of `sections`. */
   readonly lengths: readonly number[];
 }
@@ -73,7 +78,7 @@ export function encodeExpansions({ graph, expansions }: ExpansionGraph): Uint8Ar
 }
 
 function encodeStored(plan: StoredGraph): Uint8Array[] {
-  const { graph } = plan;
+  const { graph, past } = plan;
   const sections = [
     graph.hashes,
     graph.functionOf,
@@ -81,6 +86,7 @@ function encodeStored(plan: StoredGraph): Uint8Array[] {
     graph.dependencies.items,
     graph.argumentStart,
     graph.argumentBytes,
+    ...(past === undefined ? [] : [past.tasks, past.revisions, past.bits]),
   ].map((each) => new Uint8Array(each.buffer, each.byteOffset, each.byteLength));
   const head: Head = {
     format: planFormat,
@@ -92,6 +98,7 @@ function encodeStored(plan: StoredGraph): Uint8Array[] {
     kept: plan.kept,
     waits: plan.waits,
     ...(plan.expansions === undefined ? {} : { expansions: plan.expansions }),
+    ...(past === undefined ? {} : { past: past.upTo }),
     lengths: sections.map((each) => each.length),
   };
   const headBytes = new TextEncoder().encode(JSON.stringify(head));
@@ -138,7 +145,7 @@ function decodeStored(bytes: Uint8Array): StoredGraph {
     at = end;
     return section;
   });
-  const [hashes, functionOf, start, items, argumentStart, argumentBytes] = sections;
+  const [hashes, functionOf, start, items, argumentStart, argumentBytes, ...rest] = sections;
   if (argumentBytes === undefined) throw corrupt();
   const graph: Graph = {
     count: head.count,
@@ -150,7 +157,8 @@ function decodeStored(bytes: Uint8Array): StoredGraph {
     argumentBytes,
   };
   const { code, open, kept = [], waits, expansions = [] } = head;
-  return { graph, code, spilled: new Map(head.spilled), open, kept, waits, expansions };
+  const past = head.past === undefined ? {} : { past: readPast(head.past, rest) };
+  return { graph, code, spilled: new Map(head.spilled), open, kept, waits, expansions, ...past };
 }
 
 /**
@@ -168,6 +176,17 @@ export function decodePlanOf(run: RunId, bytes: Uint8Array): Plan {
       cause: error,
     });
   }
+}
+
+function readPast(upTo: StreamPlace, [tasks, revisions, bits]: readonly Uint8Array[]): PastResults {
+  const count = bits?.length;
+  if (bits === undefined || revisions?.length !== 8 * bits.length) throw corrupt();
+  return {
+    upTo,
+    tasks: words(tasks, count),
+    revisions: new Float64Array(revisions.buffer, revisions.byteOffset, count),
+    bits,
+  };
 }
 
 /** The numbers of a section, as many as there must be. */

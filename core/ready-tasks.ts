@@ -62,12 +62,9 @@ export class ReadyTasks {
       const left = 2 * at + 1;
       if (left >= heap.length) break;
       const right = left + 1;
-      const leftTask = heap[left] ?? 0;
-      const rightTask = heap[right];
-      const [child, below] =
-        rightTask !== undefined && this.#before(rightTask, leftTask)
-          ? [right, rightTask]
-          : [left, leftTask];
+      const isRight = right < heap.length && this.#before(heap[right] ?? 0, heap[left] ?? 0);
+      const child = isRight ? right : left;
+      const below = heap[child] ?? 0;
       if (this.#before(task, below)) break;
       heap[at] = below;
       at = child;

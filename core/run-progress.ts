@@ -18,6 +18,7 @@
  */
 import { longestPaths, row, TaskIndex, turnRound, type Rows } from './graph.ts';
 import type { RunId } from './identifiers.ts';
+import type { KnownResult } from './known-results.ts';
 import type { Plan } from './plan-format.ts';
 import { ReadyTasks } from './ready-tasks.ts';
 import { wantedFacts } from './wanted-tasks.ts';
@@ -118,15 +119,6 @@ export interface RunStart {
   /** Patterns of the tasks that are wanted, with what they need; absent: all tasks. */
   readonly targets?: readonly string[] | undefined;
   readonly failFast?: boolean | undefined;
-}
-
-/** What the buckets hold of one task when a run is loaded. */
-export interface KnownResult {
-  readonly task: number;
-  readonly revision: number;
-  readonly present: boolean;
-  /** The result was made by other code than the plan's. */
-  readonly stale?: boolean;
 }
 
 /**

@@ -7,6 +7,7 @@ import { expectedMs, isKnown, noteDuration } from '../core/dispatch.ts';
 import { JugqError } from '../core/errors.ts';
 import { TaskIndex, type Graph } from '../core/graph.ts';
 import type { RunId } from '../core/identifiers.ts';
+import type { KnownResult } from '../core/known-results.ts';
 import { decodePlanOf, type Plan } from '../core/plan-format.ts';
 import { parsePatterns, type Pattern } from '../core/patterns.ts';
 import {
@@ -16,7 +17,7 @@ import {
   type CancelTasksWish,
   type CancelWish,
 } from '../core/records.ts';
-import { startRunInSteps, type KnownResult, type RunProgress } from '../core/run-progress.ts';
+import { startRunInSteps, type RunProgress } from '../core/run-progress.ts';
 import { isUnreadable } from '../core/wire.ts';
 import { pastDurations } from './past-durations.ts';
 import { resultEvent, type ReignContext } from './reign-context.ts';
@@ -144,7 +145,7 @@ export class ActiveRuns {
       const plan = await this.#readPlan(id, planName);
       // The record of a run may have overtaken the failures that its planner cleared before.
       await this.#failures.readAll();
-      const results = await project.results.known(plan.graph);
+      const results = await project.results.known(plan.graph, plan.past);
       await this.#learnDurations(plan.graph, results);
       const failures = this.#failures.in(new TaskIndex(plan.graph));
       // Results that were made anew count from 1 again: none of those that are there is older than the run.

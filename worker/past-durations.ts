@@ -1,7 +1,7 @@
 /** How long tasks took that were finished before a reign, or a run, began. */
 import type { Results } from '../broker/results.ts';
 import { functionOf, idOf, type Graph } from '../core/graph.ts';
-import type { KnownResult } from '../core/run-progress.ts';
+import type { KnownResult } from '../core/known-results.ts';
 
 export interface PastDuration {
   readonly functionName: string;

@@ -5,7 +5,7 @@ import type { PublishOutcome } from '../../broker/publisher.ts';
 import { decodeValue, encodeValue } from '../../core/codec.ts';
 import type { TaskId } from '../../core/identifiers.ts';
 import type { BlobReference } from '../../core/parcel.ts';
-import type { KnownResult } from '../../core/run-progress.ts';
+import type { KnownResult } from '../../core/known-results.ts';
 import { eventually } from '../kit/eventually.ts';
 import { graphOf } from '../kit/graphs.ts';
 import { factsWith, idFor, openTestProject, type TestProject } from '../kit/project.ts';

@@ -1,8 +1,16 @@
 import { fc, testProp } from '@fast-check/ava';
 import test from 'ava';
 import { isJugqError } from '../../core/errors.ts';
+import { knownIn, pastResults } from '../../core/known-results.ts';
 import { decodePlan, encodePlan, type Plan } from '../../core/plan-format.ts';
 import { planFor } from './small-plans.ts';
+
+const anyKnown = fc.record({
+  task: fc.nat(),
+  revision: fc.maxSafeNat(),
+  present: fc.boolean(),
+  stale: fc.boolean(),
+});
 
 const anyPlan = fc
   .record({
@@ -11,8 +19,9 @@ const anyPlan = fc
     queue: fc.string(),
     argumentBytes: fc.integer({ min: 0, max: 13 }),
     spilled: fc.array(fc.nat({ max: 8 }), { maxLength: 3 }),
+    known: fc.option(fc.array(anyKnown, { maxLength: 5 }), { nil: undefined }),
   })
-  .map(({ takes, code, queue, argumentBytes, spilled }): Plan => {
+  .map(({ takes, code, queue, argumentBytes, spilled, known }): Plan => {
     const name = (at: number): string => `f${(at % 2).toString()} ${at.toString()}`;
     const sketch = Object.fromEntries(
       takes.map((each, at) => [name(at), at === 0 ? [] : each.map((one) => name(one % at))]),
@@ -20,7 +29,9 @@ const anyPlan = fc
     const plan = planFor(sketch, { code, argumentBytes, queues: { f0: queue } });
     plan.graph.argumentBytes.forEach((_, at, bytes) => (bytes[at] = at * 7));
     const blob = { blob: 'somewhere', size: 9, digest: 'f00d' };
-    return { ...plan, spilled: new Map(spilled.map((task) => [task, blob])) };
+    const past =
+      known === undefined ? {} : { past: pastResults({ revision: 9, storedAt: 'then' }, known) };
+    return { ...plan, spilled: new Map(spilled.map((task) => [task, blob])), ...past };
   });
 
 function bytesOf(plan: Plan): Uint8Array {
@@ -39,6 +50,14 @@ testProp(
   [anyPlan, fc.integer({ min: 0, max: 15 })],
   (t, plan, by) => {
     t.deepEqual(decodePlan(shifted(bytesOf(plan), by)), plan);
+  },
+);
+
+testProp(
+  'plan: what was known of results: given back one by one',
+  [fc.array(anyKnown)],
+  (t, known) => {
+    t.deepEqual([...knownIn(pastResults({ revision: 1, storedAt: '' }, known))], known);
   },
 );
 

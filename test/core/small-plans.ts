@@ -4,11 +4,11 @@ import { toBase32 } from '../../core/base32.ts';
 import type { FunctionFacts } from '../../core/graph.ts';
 import { hashBytes } from '../../core/hash-index.ts';
 import { taskId, type RunId, type TaskId } from '../../core/identifiers.ts';
+import type { KnownResult } from '../../core/known-results.ts';
 import type { Plan } from '../../core/plan-format.ts';
 import {
   startRun,
   type KnownFailure,
-  type KnownResult,
   type RunProgress,
   type RunStart,
 } from '../../core/run-progress.ts';

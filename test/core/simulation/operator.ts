@@ -1,7 +1,8 @@
 /** What people do to a project, and what befalls its server: planning, invalidating, deleting, cancelling, losses. */
 import type { RunId, TaskId } from '../../../core/identifiers.ts';
 import { conclusion } from '../../../core/run-outlook.ts';
-import { startRun, type KnownResult } from '../../../core/run-progress.ts';
+import type { KnownResult } from '../../../core/known-results.ts';
+import { startRun } from '../../../core/run-progress.ts';
 import type { Plan } from '../../../core/plan-format.ts';
 import { idOf } from '../../../core/graph.ts';
 import type { Steps } from './scheduler.ts';

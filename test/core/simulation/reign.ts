@@ -15,7 +15,8 @@ import {
 } from '../../../core/dispatch.ts';
 import { functionOf, idOf, TaskIndex } from '../../../core/graph.ts';
 import type { RunId, TaskId } from '../../../core/identifiers.ts';
-import { startRun, type KnownFailure, type KnownResult } from '../../../core/run-progress.ts';
+import type { KnownResult } from '../../../core/known-results.ts';
+import { startRun, type KnownFailure } from '../../../core/run-progress.ts';
 import type { SimulatedBucket, SimulatedEntry } from './bucket.ts';
 import { knownFailure, parcelOf, resultEvent } from './entries.ts';
 import type { Process, Steps } from './scheduler.ts';
