@@ -263,7 +263,7 @@ class Follower implements Following {
       headers: readHeaders(message),
       data: message.data,
     });
-    if (generation !== this.#generation) return;
+    if (generation !== this.#generation || this.#isCaughtUp) return;
     // In a busy stream something is always pending: what counts is what was there at the start.
     const isLast = place.pending === 0 && !this.#hasReplicas;
     if (isLast || place.sequence >= this.#target) this.#catchUp();
@@ -298,12 +298,32 @@ function readPlace(reply: string): {
   storedAt: number;
   pending: number;
 } {
-  const tokens = reply.split('.');
-  const at = tokens.length > 9 ? 7 : 5;
+  // Read letter by letter: splitting it would be a tenth of what a dispatcher does for a tiny task.
+  let tokens = 1;
+  for (let at = 0; at < reply.length && tokens < tokenStarts.length; at++) {
+    if (reply.charCodeAt(at) === dot) tokenStarts[tokens++] = at + 1;
+  }
+  const first = tokens > 9 ? 7 : 5;
   return {
-    sequence: Number(tokens[at]),
-    delivered: Number(tokens[at + 1]),
-    storedAt: Number(tokens[at + 2]) / 1e6,
-    pending: Number(tokens[at + 3]),
+    sequence: numberAt(reply, tokenStarts[first]),
+    delivered: numberAt(reply, tokenStarts[first + 1]),
+    storedAt: numberAt(reply, tokenStarts[first + 2]) / 1e6,
+    pending: numberAt(reply, tokenStarts[first + 3]),
   };
+}
+
+const dot = 46;
+const zero = 48;
+/** Where the tokens of the reply subject begin that is being read. */
+const tokenStarts = new Uint32Array(16);
+
+/** The number that begins there and ends with its token. */
+function numberAt(text: string, from = 0): number {
+  let value = 0;
+  for (let at = from; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === dot) break;
+    value = value * 10 + code - zero;
+  }
+  return value;
 }

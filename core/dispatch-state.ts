@@ -49,7 +49,7 @@ export type DispatchEvent =
       readonly id: TaskId;
       readonly revision: number;
       readonly present: boolean;
-      readonly ms?: number;
+      readonly ms?: number | undefined;
     }
   | { readonly kind: 'failure'; readonly id: TaskId; readonly failure: KnownFailure }
   | { readonly kind: 'refused'; readonly tasks: readonly TaskId[] }

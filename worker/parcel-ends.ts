@@ -35,9 +35,9 @@ export class ParcelEnds {
     const before = new Set<TaskId>();
     for (const task of tasks) {
       const { id } = task;
-      const followed = inputsFromParcel(task).flatMap((each) =>
-        before.has(each.id) ? [each.id] : [],
-      );
+      const followed = inputsFromParcel(task)
+        .map((each) => each.id)
+        .filter((each) => before.has(each));
       before.add(id);
       if (followed.length === 0) continue;
       this.#followed.set(id, followed);

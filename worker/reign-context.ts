@@ -24,11 +24,5 @@ export interface ReignContext {
 /** The last entry of a result's key, as the dispatcher is told of it. */
 export function resultEvent(entry: ResultEntry): DispatchEvent {
   const { id, revision, present, facts } = entry;
-  return {
-    kind: 'result',
-    id,
-    revision,
-    present,
-    ...(facts === undefined ? {} : { ms: facts.ms }),
-  };
+  return { kind: 'result', id, revision, present, ms: facts?.ms };
 }

@@ -60,10 +60,14 @@ export async function runBatch(batch: Batch): Promise<Uint8Array> {
   const tasks = unpackTasks(batch.tasks);
   for (const task of tasks) {
     const inputs = inputsOf(task, results);
-    const outcome = inputs === undefined ? skipped : runTask(batch.file, { ...task, inputs });
+    const { id, attempt, arguments: args } = task;
+    const outcome =
+      inputs === undefined
+        ? skipped
+        : runTask(batch.file, { id, attempt, arguments: args, inputs });
     // Promises would be most of what a tiny task costs that waits for nothing.
     const settled = outcome instanceof Promise ? await outcome : outcome;
-    if (settled.kind === 'done') results.set(task.id, settled.value);
+    if (settled.kind === 'done') results.set(id, settled.value);
     outcomes.push(settled);
   }
   const last = tasks.at(-1);

@@ -154,7 +154,11 @@ export class Schedule {
         slot.batches++;
         slot.shares = shares;
       }
-      const works = leaders.flatMap((each) => [each, ...each.companions]);
+      const works: Work[] = [];
+      for (const leader of leaders) {
+        works.push(leader);
+        for (const companion of leader.companions) works.push(companion);
+      }
       return { leaders, works, suspect: first.suspect !== undefined, thread, shares };
     }
     return undefined;

@@ -65,13 +65,14 @@ export function storeResult(
     fingerprint: task.fn.fingerprint,
     digest: outcome.digest,
   };
-  const result = { id, facts, expects: task.expects, bytes: outcome.value, attempted };
-  if (outcome.value.length <= context.project.results.inlineBytesMax) {
-    put(context, { ...result, value: outcome.value }, settle);
+  const { value: bytes } = outcome;
+  const { expects } = task;
+  if (bytes.length <= context.project.results.inlineBytesMax) {
+    put(context, { id, facts, expects, value: bytes, bytes, attempted }, settle);
     return;
   }
-  void storeBlob(context, outcome).then((reference) => {
-    put(context, { ...result, value: reference }, settle);
+  void storeBlob(context, outcome).then((value) => {
+    put(context, { id, facts, expects, value, bytes, attempted }, settle);
   });
 }
 
