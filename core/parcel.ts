@@ -76,7 +76,16 @@ export interface Parcel {
  * they are not in its parcel then.
  */
 export function inputsFromParcel({ inputs }: Pick<ParcelTask, 'inputs'>): InputReference[] {
-  return inputs.filter((each) => each.revision === 0);
+  return inputs.filter(isFromParcel);
+}
+
+/** Whether there are such inputs. */
+export function takesFromParcel({ inputs }: Pick<ParcelTask, 'inputs'>): boolean {
+  return inputs.some(isFromParcel);
+}
+
+function isFromParcel({ revision }: InputReference): boolean {
+  return revision === 0;
 }
 
 /** A parcel as bytes. */

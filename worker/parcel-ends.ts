@@ -1,6 +1,6 @@
 /** How the tasks of a parcel ended that others of the same parcel wait for. */
 import type { TaskId } from '../core/identifiers.ts';
-import { inputsFromParcel, type Parcel, type ParcelTask } from '../core/parcel.ts';
+import { inputsFromParcel, takesFromParcel, type Parcel, type ParcelTask } from '../core/parcel.ts';
 
 /**
  * `accepted`: what followers were given is the task's result; `other`: another result stands; `none`: it has no result,
@@ -31,7 +31,8 @@ export class ParcelEnds {
   }
 
   private constructor({ tasks }: Parcel) {
-    if (tasks.length === 1) return;
+    // Few parcels have any, and this is done for every task.
+    if (!tasks.some(takesFromParcel)) return;
     const before = new Set<TaskId>();
     for (const task of tasks) {
       const { id } = task;
