@@ -102,7 +102,8 @@ export async function submitRun(
   const note = complete ? whyStopped(progress, end) : undefined;
   if (!options.keepFailed) await clearFailures(project, progress, failed);
   // Also of a run with nothing to do: which results belong to a jugfile is known from its newest plan.
-  const plan = await storePlan(project, loaded, { id, step: 1, past });
+  // Nobody loads it to dispatch where nothing is to be done.
+  const plan = await storePlan(project, loaded, { id, step: 1, past: complete ? undefined : past });
   const record: RunRecord = {
     ...planning,
     plan,
@@ -245,7 +246,11 @@ async function clearFailures(
 async function storePlan(
   project: OpenProject,
   { graph, open, kept, expansions = [], waits, bundle }: Planned,
-  { id, step, past }: { readonly id: RunId; readonly step: number; readonly past: PastResults },
+  {
+    id,
+    step,
+    past,
+  }: { readonly id: RunId; readonly step: number; readonly past: PastResults | undefined },
 ): Promise<string> {
   const [spilled] = await Promise.all([
     spillArguments(project, graph),
