@@ -5,6 +5,7 @@
  * asynchronous context says whose it is.
  */
 import type { TaskId } from '../core/identifiers.ts';
+import type { TaskContext } from '../core/context.ts';
 import { formatUserError } from '../core/stack.ts';
 import { currentAttempt } from '../core/task.ts';
 import { openContext, type OpenContext } from './task-context.ts';
@@ -12,9 +13,7 @@ import type { RunnableTask } from './task-protocol.ts';
 import type { WorkerLink } from './thread-link.ts';
 import { tell, type OutputTail } from './user-output.ts';
 
-/** The attempt that an asynchronous context belongs to, by what the context holds. */
-const attempts = new WeakMap<object, Attempt>();
-
+/** The asynchronous context of what it runs holds it. */
 export class Attempt {
   readonly taskId: TaskId;
   /** On the monotonic clock. */
@@ -46,23 +45,24 @@ export class Attempt {
    * @throws what it throws
    */
   call(run: () => unknown): unknown {
-    const store = {
-      taskId: this.taskId,
-      context: () => (this.#opened ??= openContext(this.#task, this.#link)).context,
-    };
-    attempts.set(store, this);
     let given: unknown;
     let waits = false;
     try {
-      given = currentAttempt.run(store, run);
+      given = currentAttempt.run(this, run);
       waits = isThenable(given);
     } catch (error) {
       this.fail(error);
     }
     if (this.#failure !== undefined) throw this.#failure.error;
-    if (waits) return currentAttempt.run(store, () => this.#settled(given));
+    if (waits) return currentAttempt.run(this, () => this.#settled(given));
     this.#end();
     return given;
+  }
+
+  /** What the task may ask of its worker; opened when it is first wanted. */
+  context(): TaskContext {
+    this.#opened ??= openContext(this.#task, this.#link);
+    return this.#opened.context;
   }
 
   /** Ends it from outside of the call; does nothing once it is over. */
@@ -100,7 +100,7 @@ export class Attempt {
 /** The attempt that the code belongs to which runs now. */
 export function attemptNow(): Attempt | undefined {
   const store = currentAttempt.getStore();
-  return store && attempts.get(store);
+  return store instanceof Attempt ? store : undefined;
 }
 
 /** Errors that nobody catches, and calls of `process.exit`, end the attempt that they come from, and not the thread. */
