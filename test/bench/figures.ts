@@ -71,7 +71,7 @@ function reaches(figure: number, goal: Goal): boolean {
 }
 
 function formatGoal({ of, bound, limit }: Goal): string {
-  return `${bound === 'at least' ? '≥' : '≤'} ${limit}${of === 'ratio' ? ' × floor' : ''}`;
+  return `${bound === 'at least' ? '≥' : '≤'} ${Number(limit.toFixed(2))}${of === 'ratio' ? ' × floor' : ''}`;
 }
 
 /** As they are written in a table; without a spread if there is one sample. */
