@@ -37,6 +37,16 @@ interface Manner {
   readonly followed?: readonly TaskId[];
 }
 
+/** How some tasks of a parcel stand by now. */
+interface Standings {
+  /** They have a result. */
+  readonly known: readonly TaskId[];
+  /** They were marked after their parcel was published: what they give would be refused. */
+  readonly overtaken: readonly TaskId[];
+}
+
+const nothing: Standings = { known: [], overtaken: [] };
+
 /** Where work goes that is ready for a thread. */
 export interface Ready {
   add(work: Work): void;
@@ -58,9 +68,13 @@ export class Preparation {
   /** Prepares a first delivery. */
   async prepare(held: HeldParcel): Promise<void> {
     const { parcel } = held;
-    const known = parcel.quick ? [] : await this.#lookUp(parcel.tasks);
+    const { known, overtaken } = parcel.quick ? nothing : await this.#lookUp(parcel.tasks);
     for (const id of known) this.#context.held.settle(held, id, 'other');
-    const unfinished = parcel.tasks.filter((task) => !known.includes(task.id));
+    // The dispatcher hears of the marker as well, and publishes them with its revision.
+    for (const id of overtaken) this.#context.held.settle(held, id, 'none');
+    const unfinished = parcel.tasks.filter(
+      ({ id }) => !known.includes(id) && !overtaken.includes(id),
+    );
     if (held.ends !== undefined) {
       await this.#prepareTogether(held, held.ends, unfinished);
       return;
@@ -96,7 +110,7 @@ export class Preparation {
   /** Prepares a delivery of a message that was delivered before and never answered. */
   async prepareSuspect(held: HeldParcel, queue: string): Promise<void> {
     const { parcel } = held;
-    const known = await this.#lookUp(parcel.tasks);
+    const { known } = await this.#lookUp(parcel.tasks);
     for (const id of known) {
       await dropFailure(this.#context, id);
       this.#context.held.settle(held, id, 'other');
@@ -130,12 +144,16 @@ export class Preparation {
     this.#ready.pump();
   }
 
-  /** Which of the tasks have a result. */
-  async #lookUp(tasks: readonly ParcelTask[]): Promise<TaskId[]> {
+  async #lookUp(tasks: readonly ParcelTask[]): Promise<Standings> {
     const found = await Promise.all(
       tasks.map((task) => this.#context.project.results.readLast(task.id)),
     );
-    return tasks.filter((_, at) => found[at]?.present === true).map((task) => task.id);
+    const known = tasks.filter((_, at) => found[at]?.present === true);
+    const overtaken = tasks.filter(({ expects }, at) => {
+      const last = found[at];
+      return last?.present === false && last.revision !== expects;
+    });
+    return { known: known.map((task) => task.id), overtaken: overtaken.map((task) => task.id) };
   }
 
   /** The work of a task if all that it needs is in memory: promises would cost more than the rest. */

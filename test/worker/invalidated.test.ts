@@ -53,3 +53,37 @@ test.serial(
     t.like(refused, [{ task: taker, why: 'invalidated' }]);
   },
 );
+
+test.serial(
+  'invalidated while it waits in the queue and nobody dispatches: a worker leaves it alone, and it runs once',
+  async (t) => {
+    await using trial = await startTrial();
+    const run = await trial.submit(`
+      import { task } from 'jugq';
+      const slow = task(function slow(i: number): number { return i; });
+      slow(1);
+      slow(2);
+    `);
+    const ids = trial.ids(run, 'slow');
+    const dispatcher = trial.startDispatcher();
+    await eventually('the queue to have both', async () => {
+      return (await trial.project.queue.list()).length === 2;
+    });
+    await dispatcher.stop();
+    const doomed = await findDoomed(trial.project, { patterns: parsePatterns(['slow']) });
+    t.like(await invalidateDoomed(trial.project, doomed, () => undefined), {
+      tasks: 2,
+      results: 0,
+    });
+    const worker = await trial.startWorker();
+    await eventually('the queue to be empty', async () => {
+      return (await trial.project.queue.list()).length === 0;
+    });
+    const started = (): string[] =>
+      worker.events.flatMap((event) => (event.kind === 'task-started' ? event.task : []));
+    t.deepEqual(started(), []);
+    trial.startDispatcher();
+    t.is((await trial.end(run)).state, 'finished');
+    t.deepEqual(started().sort(), [...ids].sort());
+  },
+);
