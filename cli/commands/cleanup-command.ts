@@ -9,7 +9,7 @@ export class CleanupCommand extends JugqCommand {
     category: 'Tidying',
     description: 'remove results that no kept run refers to, with old plans, bundles and blobs',
     details:
-      'Kept are the results of all active runs, of the newest run of each jugfile with its arguments, and of the runs that --keep names. Of a jugfile that is given what it declares now counts instead of its newest run; its arguments follow --, and are those of its newest run if there are none. What a jugfile computed by cached() stays unless --target hits it. The records of all other runs go, too. Blobs and chunks that nothing refers to go after an hour. While a run is being planned nothing is removed: exit status 1. With --target only results of the tasks that match go, and nothing else.',
+      'Kept are the results of all active runs, of the newest run of each jugfile with its arguments, and of the runs that --keep names. Of a jugfile that is given, what it declares now counts instead of its newest run with the same arguments; these follow --, and are those of its newest run if there are none. Its runs with other arguments stay. What a jugfile computed by cached() stays unless --target hits it. The records of all other runs go, too. Blobs and chunks that nothing refers to go after an hour. While a run is being planned nothing is removed: exit status 1. With --target only results of the tasks that match go, and nothing else.',
     examples: [
       ['See what would go', '$0 cleanup --dry-run'],
       ['Clean up', '$0 cleanup'],
