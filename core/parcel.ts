@@ -51,7 +51,7 @@ export interface ParcelTask {
   readonly arguments: Uint8Array | BlobReference;
   readonly inputs: readonly InputReference[];
   /** Where the inputs are listed that are too many for a message; `inputs` is empty then. */
-  readonly inputsElsewhere?: BlobReference | undefined;
+  readonly inputsElsewhere?: BlobReference;
 }
 
 /** A task as it is packed: by the 20 bytes of its hash. */
@@ -192,19 +192,15 @@ function readTask(functions: readonly ParcelFunction[], fields: unknown): Parcel
   const [at, hash, expects, failureExpects, attempt, args, inputs] = fields as TaskFields;
   const fn = functions[at];
   if (fn === undefined || hash.length !== hashBytes) throw corrupt();
-  const isInline = Array.isArray(inputs);
-  if (!isInline && !isBlobReference(inputs)) throw corrupt();
+  const id = taskId(fn.name, toBase32(hash));
   // Written out, not spread: objects that a spread has made slow down whoever reads them.
-  return {
-    id: taskId(fn.name, toBase32(hash)),
-    fn,
-    expects,
-    failureExpects,
-    attempt,
-    arguments: args,
-    inputs: isInline ? readInputs(inputs) : [],
-    inputsElsewhere: isInline ? undefined : inputs,
-  };
+  if (Array.isArray(inputs)) {
+    const read = readInputs(inputs);
+    return { id, fn, expects, failureExpects, attempt, arguments: args, inputs: read };
+  }
+  if (!isBlobReference(inputs)) throw corrupt();
+  const task = { id, fn, expects, failureExpects, attempt, arguments: args, inputs: [] };
+  return { ...task, inputsElsewhere: inputs };
 }
 
 function isBlobReference(value: unknown): value is BlobReference {
