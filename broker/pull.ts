@@ -16,6 +16,7 @@ import {
   type Subscription,
 } from 'nats';
 import { outsideReading } from './callbacks.ts';
+import { isDelivery, readPlace } from './delivery-place.ts';
 import { toJugqError } from './nats-errors.ts';
 import { onReconnect } from './reconnects.ts';
 import { queueSubjects, type Names } from './topology.ts';
@@ -155,7 +156,7 @@ export class Puller {
 
   #take(request: Request, message: Msg): void {
     this.#signAt = performance.now();
-    if (message.reply === undefined || !message.reply.startsWith('$JS.ACK.')) {
+    if (!isDelivery(message.reply)) {
       this.#end(request, message.headers?.code ?? 0);
       return;
     }
@@ -172,7 +173,7 @@ export class Puller {
       data,
       queue: this.#options.queue,
       replySubject: reply,
-      deliveries: deliveriesOf(reply),
+      deliveries: readPlace(reply).deliveries,
       ack: () => {
         send(ack);
       },
@@ -319,9 +320,3 @@ async function setAckWait(
 
 /** `consumer already exists`: with other settings, which an operator may have chosen. */
 const consumerExists = 10148;
-
-/** @see ADR-15 of nats-architecture-and-design: the third of the last seven fields counts deliveries. */
-function deliveriesOf(reply: string): number {
-  const tokens = reply.split('.');
-  return Number(tokens[tokens.length > 9 ? 6 : 4]);
-}
