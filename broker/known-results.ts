@@ -13,6 +13,7 @@ import { follow } from './follow.ts';
 import { isNotFound } from './nats-errors.ts';
 import { patiently } from './patience.ts';
 import { factsIn, isStale, type ResultFacts } from './result-facts.ts';
+import { subjectsOf } from './result-heads.ts';
 import type { ResultEntry } from './results.ts';
 
 /** Where results are read. */
@@ -38,8 +39,6 @@ const scanEachMs = 0.006;
 const byteMs = 2e-6;
 const scanStartMs = 5;
 const askWindow = 256;
-/** The server compares every filter with every message: past this many it is cheaper to read all. */
-const filtersMax = 16;
 
 /**
  * What is there of the tasks of a graph, values and markers: all that was there when it was called.
@@ -111,12 +110,14 @@ async function scan(
   const index = new TaskIndex(graph);
   const known = new Map<number, KnownResult>();
   if (past !== undefined) for (const each of knownIn(past)) known.set(each.task, each);
-  const names = graph.functions.map((each) => each.name);
   const following = follow(connection, manager, {
     stream,
     from: (past?.upTo.revision ?? 0) + 1,
     headersOnly: true,
-    ...(names.length <= filtersMax ? { subjects: names.map((name) => `${prefix}${name}.>`) } : {}),
+    ...subjectsOf(
+      prefix,
+      graph.functions.map((each) => each.name),
+    ),
     onMessage: (message) => {
       const task = index.findHash(message.subject.slice(message.subject.lastIndexOf('.') + 1));
       if (task === -1) return;

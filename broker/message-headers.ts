@@ -37,24 +37,13 @@ export class HeaderText implements HeaderReader {
   }
 
   get(name: string): string {
-    const label = labelOf(name);
+    const label = `\r\n${name}:`;
     const at = this.#text.indexOf(label);
     if (at === -1) return '';
     const from = at + label.length;
     const end = this.#text.indexOf('\r\n', from);
     return this.#text.slice(from, end === -1 ? undefined : end).trim();
   }
-}
-
-/** The few names that are asked for, as they stand in a text. */
-const labels = new Map<string, string>();
-
-function labelOf(name: string): string {
-  const known = labels.get(name);
-  if (known !== undefined) return known;
-  const label = `\r\n${name}:`;
-  labels.set(name, label);
-  return label;
 }
 
 /** The client asks the headers that it is to send for their bytes. */

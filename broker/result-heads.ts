@@ -21,6 +21,15 @@ const sizeHeader = 'Nats-Msg-Size';
 /** The server compares every filter with every message: past this many it is cheaper to read all. */
 const filtersMax = 16;
 
+/** Which subjects to follow for the results of these functions; no property: all. */
+export function subjectsOf(
+  prefix: string,
+  functions: readonly string[],
+): { readonly subjects?: readonly string[] } {
+  if (functions.length === 0 || functions.length > filtersMax) return {};
+  return { subjects: functions.map((name) => `${prefix}${name}.>`) };
+}
+
 /**
  * Reads the heads of all results as they come: a million need no memory here.
  *
@@ -35,12 +44,11 @@ export async function scanHeads(
 ): Promise<void> {
   const prefix = keySubject(project.names.results, '');
   if (functions?.length === 0) return;
-  const subjects = functions?.map((name) => `${prefix}${name}.>`) ?? [];
   const following = follow(project.connection, project.manager, {
     stream: bucketStream(project.names.results),
     from: 1,
     headersOnly: true,
-    ...(subjects.length > 0 && subjects.length <= filtersMax ? { subjects } : {}),
+    ...subjectsOf(prefix, functions ?? []),
     onMessage: ({ subject, sequence, headers }) => {
       if (isMarker(headers)) return;
       onHead({
