@@ -110,12 +110,13 @@ export class Preparation {
   /** Prepares a delivery of a message that was delivered before and never answered. */
   async prepareSuspect(held: HeldParcel, queue: string): Promise<void> {
     const { parcel } = held;
-    const { known } = await this.#lookUp(parcel.tasks);
+    const { known, overtaken } = await this.#lookUp(parcel.tasks);
     for (const id of known) {
       await dropFailure(this.#context, id);
       this.#context.held.settle(held, id, 'other');
     }
-    const open = parcel.tasks.filter((task) => !known.includes(task.id));
+    for (const id of overtaken) this.#context.held.settle(held, id, 'none');
+    const open = parcel.tasks.filter(({ id }) => !known.includes(id) && !overtaken.includes(id));
     // What has failed since has no result to be known by, and would be run again.
     const failed = await concluded(this.#context, open);
     for (const id of failed) this.#context.held.settle(held, id, 'none');

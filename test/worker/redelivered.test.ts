@@ -136,3 +136,26 @@ test('a suspect that waits for a thread: is put on record when it gets it, not b
   t.is(suspect && (await trial.value(suspect)), 1);
   t.is(suspect && (await trial.failure(suspect)), undefined);
 });
+
+test('a worker that dies, and its tasks were marked meanwhile: none is run from that message', async (t) => {
+  await using trial = await startTrial();
+  const run = await trial.submit(`
+    import { task } from 'jugq';
+    const one = task(function one(i: number): number { return i; });
+    for (let i = 0; i < 3; i++) one(i);
+  `);
+  const ids = trial.ids(run, 'one');
+  await publish(trial, run, [0, 1, 2]);
+  await take(trial);
+  for (const id of ids) await trial.project.results.mark(id, 0);
+  const worker = await trial.startWorker();
+  await eventually('the queue to be empty', async () => {
+    return (await trial.project.queue.list()).length === 0;
+  });
+  const started = (): string[] =>
+    worker.events.flatMap((each) => (each.kind === 'task-started' ? each.task : []));
+  t.deepEqual(started(), []);
+  trial.startDispatcher();
+  t.is((await trial.end(run)).state, 'finished');
+  t.deepEqual(started().sort(), [...ids].sort());
+});
