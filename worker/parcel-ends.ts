@@ -26,13 +26,13 @@ export class ParcelEnds {
 
   /** Of a parcel that has followers; undefined: it has none. */
   static of(parcel: Parcel): ParcelEnds | undefined {
+    // Few parcels have any, and this is asked of each.
+    if (!parcel.tasks.some(takesFromParcel)) return undefined;
     const ends = new ParcelEnds(parcel);
     return ends.#followed.size === 0 ? undefined : ends;
   }
 
   private constructor({ tasks }: Parcel) {
-    // Few parcels have any, and this is done for every task.
-    if (!tasks.some(takesFromParcel)) return;
     const before = new Set<TaskId>();
     for (const task of tasks) {
       const { id } = task;
