@@ -43,7 +43,7 @@ export async function carryOut(
     if (record.waits !== undefined && isOurs) tellAlive(session.project, record.id);
   }, aliveEveryMs);
   if (record.waits !== undefined) tellAlive(session.project, record.id);
-  const progress = request.json ? undefined : startProgress(request.context.stderr);
+  const progress = request.json ? undefined : await startProgress(request.context.stderr);
   try {
     while (!isOver(record.state)) {
       try {

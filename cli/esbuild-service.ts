@@ -1,5 +1,5 @@
 /** The one way to esbuild: its helper process lives only while somebody needs it. */
-import * as esbuild from 'esbuild';
+import type * as Esbuild from 'esbuild';
 
 let usersCount = 0;
 
@@ -7,8 +7,10 @@ let usersCount = 0;
  * Runs `work` with esbuild, and ends esbuild's helper process when the last such work is done.
  *
  * A waiting planner lives for hours, and should not keep an idle compiler beside it; starting it again costs 10 to 20 ms.
+ * Loading its package costs as much, and most commands never evaluate a jugfile.
  */
-export async function withEsbuild<T>(work: (service: typeof esbuild) => Promise<T>): Promise<T> {
+export async function withEsbuild<T>(work: (service: typeof Esbuild) => Promise<T>): Promise<T> {
+  const esbuild = await import('esbuild');
   usersCount += 1;
   try {
     return await work(esbuild);

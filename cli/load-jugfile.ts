@@ -11,8 +11,7 @@ import {
   type EvaluationStep,
   type ResultStore,
 } from '../worker/evaluate.ts';
-import { bundleJugfile, type Bundle } from './bundle.ts';
-import { fingerprintFunctions } from './fingerprint.ts';
+import type { Bundle } from './bundle.ts';
 
 /** A jugfile, evaluated as far as the stored results go. */
 export interface LoadedJugfile {
@@ -75,6 +74,8 @@ export async function loadJugfile(path: string, options: LoadOptions): Promise<L
  * @throws JugqError as `bundleJugfile` and `Evaluation.advance` do
  */
 export async function openJugfile(path: string, options: LoadOptions): Promise<OpenJugfile> {
+  // Every command that may be given a jugfile comes by here, and few are: what reads code is loaded for those.
+  const { bundleJugfile } = await import('./bundle.ts');
   const bundle = await bundleJugfile(path, { cwd: options.cwd, external: options.external });
   for (const warning of bundle.warnings) options.onWarning(warning);
   const file = placeBundle(bundle.digest, bundle.code, options.cwd);
@@ -136,6 +137,7 @@ async function addFingerprints(
 ): Promise<void> {
   const unknown = new Map([...sources].filter(([name]) => !known.has(name)));
   if (unknown.size === 0) return;
+  const { fingerprintFunctions } = await import('./fingerprint.ts');
   for (const [name, each] of await fingerprintFunctions(bundle, unknown)) known.set(name, each);
 }
 

@@ -3,7 +3,7 @@ import colors from 'picocolors';
 import { formatDuration } from '../core/duration.ts';
 import { addCounts, isOver, type Counts } from '../core/records.ts';
 import type { OutputStream } from './commands/base.ts';
-import { startDisplay } from './live-display.ts';
+import type { LiveDisplay } from './live-display.ts';
 import { loneliness, lonelyQueues } from './lonely-queues.ts';
 import type { RunView } from './watch-run.ts';
 
@@ -24,12 +24,14 @@ const redrawEveryMs = 100;
 const loneAfterMs = 3000;
 
 /** A display on the stream: live if it is a terminal. */
-export function startProgress(stream: OutputStream): Progress {
-  return stream.isTTY === true ? liveProgress(stream) : plainProgress(stream);
+export async function startProgress(stream: OutputStream): Promise<Progress> {
+  if (stream.isTTY !== true) return plainProgress(stream);
+  // What paints takes as long to load as the server's client, and no script has a use for it.
+  const { startDisplay } = await import('./live-display.ts');
+  return liveProgress(startDisplay(stream), stream);
 }
 
-function liveProgress(stream: OutputStream): Progress {
-  const display = startDisplay(stream);
+function liveProgress(display: LiveDisplay, stream: OutputStream): Progress {
   const pace = startPace();
   let last: RunView | undefined;
   const draw = (): void => {

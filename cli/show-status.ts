@@ -1,6 +1,5 @@
 /** `jugq status`: from the records of runs and workers; only `--times` and `--stale` read the heads of all results. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { createLogUpdate } from 'log-update';
 import { describeDifferences, readDifferences } from '../broker/differences.ts';
 import { readWorkers } from '../broker/worker-records.ts';
 import type { Graph } from '../core/graph.ts';
@@ -53,7 +52,7 @@ const watchEveryMs = 1000;
 /** Prints the status once or again and again. */
 export async function showStatus(session: Session, request: StatusRequest): Promise<number> {
   const { context, watch } = request;
-  const show = shower(request);
+  const show = await shower(request);
   let status = await readStatus(session, request);
   await show.take(status);
   if (request.html !== undefined)
@@ -73,13 +72,14 @@ interface Shower {
 }
 
 /** Where a status goes: a page, a line of JSON, a display that is painted again, or text. */
-function shower({ context, html, json, short, watch }: StatusRequest): Shower {
+async function shower({ context, html, json, short, watch }: StatusRequest): Promise<Shower> {
   const { stdout, cwd } = context;
   const end = (): void => undefined;
   if (html !== undefined) return { take: (status) => writeStatusPage(html, cwd, status), end };
   const text = json ? JSON.stringify : short ? formatShort : formatStatus;
   if (!watch || json || stdout.isTTY !== true)
     return { take: (status) => void stdout.write(`${text(status)}\n`), end };
+  const { createLogUpdate } = await import('log-update');
   const display = createLogUpdate(stdout);
   return {
     take: (status) => display(text(status)),

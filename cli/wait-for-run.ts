@@ -23,7 +23,7 @@ export async function waitForRun(
   const { context, json, timeoutMs } = options;
   const startedAt = performance.now();
   const { id } = await findRun(session.project, prefix);
-  const progress = json ? undefined : startProgress(context.stderr);
+  const progress = json ? undefined : await startProgress(context.stderr);
   const dispatcher = session.startDispatcher(() => undefined);
   try {
     const record = await watchRun(session.project, {

@@ -1,5 +1,4 @@
 /** The entry of a thread that runs tasks. */
-import { move } from 'piscina';
 import { prepareForUserCode, runBatch as run } from './run-batch.ts';
 import { linkToWorker } from './thread-link.ts';
 import type { Batch } from './task-protocol.ts';
@@ -8,7 +7,7 @@ prepareForUserCode(linkToWorker());
 
 let before: Promise<void> = Promise.resolve();
 
-/** Runs a batch when the one before it has ended; the outcomes are moved, not copied. */
+/** Runs a batch when the one before it has ended. */
 export async function runBatch(batch: Batch): Promise<Uint8Array> {
   const turn = before;
   let end: () => void = () => undefined;
@@ -17,10 +16,19 @@ export async function runBatch(batch: Batch): Promise<Uint8Array> {
   });
   await turn;
   try {
-    const outcomes = await run(batch);
-    // A view is moved with all of the buffer behind it, and one of a shared pool not at all.
-    return move(new Uint8Array(outcomes)) as Uint8Array;
+    // A view is handed over with all of the buffer behind it, and one of a shared pool cannot be moved.
+    const outcomes = new Uint8Array(await run(batch));
+    return outcomes.length < movedFrom ? outcomes : await moved(outcomes);
   } finally {
     end();
   }
+}
+
+/** Bytes. Less is copied sooner than moved. */
+const movedFrom = 64 * 1024;
+
+/** As a return value that is moved to the worker's thread. The pool's package is of no other use here. */
+async function moved(outcomes: Uint8Array): Promise<Uint8Array> {
+  const { move } = await import('piscina');
+  return move(outcomes) as Uint8Array;
 }
