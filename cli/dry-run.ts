@@ -6,10 +6,10 @@ import { idOf } from '../core/graph.ts';
 import { splitTaskId, type RunId } from '../core/identifiers.ts';
 import type { RunProgress } from '../core/run-progress.ts';
 import { formatBytes, formatMs } from './amounts.ts';
-import { functionRows, willRun, type FunctionRow } from './function-rows.ts';
+import { functionColumns, functionRows, willRun, type FunctionRow } from './function-rows.ts';
 import { optionsOf } from './plan-options.ts';
 import { openRequested, type PlanRequest } from './plan-jugfile.ts';
-import { countOf } from './report.ts';
+import { allThere, countOf } from './report.ts';
 import type { Session } from './session.ts';
 import { describeStale } from './stale-results.ts';
 import { survey, type Survey } from './submit-run.ts';
@@ -172,10 +172,11 @@ function asDocument({ functions, stale, found, present, reasons, parkedAt }: Dry
 const shownMax = 20;
 
 function format({ functions, stale, found, present, reasons, parkedAt }: DryRun): string {
-  const rows = functions.map(({ name, tasks, there, run, ...each }) => {
-    const { argumentBytes, meanResultBytes, meanMs } = each;
+  const columns = functionColumns(functions, 'would run');
+  const rows = functions.map((each) => {
+    const { run, argumentBytes, meanResultBytes, meanMs } = each;
     return [
-      ...[name, tasks, there, run],
+      ...columns.cells(each),
       run === 0 ? '' : formatBytes(argumentBytes),
       run === 0 || meanResultBytes === undefined
         ? ''
@@ -183,7 +184,7 @@ function format({ functions, stale, found, present, reasons, parkedAt }: DryRun)
       run === 0 || meanMs === undefined ? '' : formatMs(meanMs),
     ];
   });
-  const head = ['function', 'tasks', 'there', 'would run', 'arguments', 'results', 'takes'];
+  const head = [...columns.head, 'arguments', 'results', 'takes'];
   const lines = rows.length > 0 ? [formatTable(head, rows)] : [];
   if (reasons.length === 0 && parkedAt.length === 0) lines.push(nothingWouldRun(functions));
   lines.push(...describeStale(stale));
@@ -197,9 +198,9 @@ function format({ functions, stale, found, present, reasons, parkedAt }: DryRun)
 
 function nothingWouldRun(functions: readonly FunctionForecast[]): string {
   if (functions.length === 0) return 'nothing would run: no tasks are declared';
-  const isWhole = functions.every(({ tasks, there }) => tasks === there);
+  const isWhole = functions.every(({ tasks, there, dropped }) => tasks === there + dropped);
   return isWhole
-    ? 'nothing would run: every result is there'
+    ? `nothing would run: ${allThere(functions.some((each) => each.dropped > 0))}`
     : 'nothing would run: what has no result is not wanted, or failed before';
 }
 

@@ -8,7 +8,7 @@ import type { CommandContext } from './commands/base.ts';
 import type { Hooks } from './hooks.ts';
 import { openJugfile, type LoadedJugfile, type OpenJugfile } from './load-jugfile.ts';
 import { optionsOf } from './plan-options.ts';
-import { functionRows } from './function-rows.ts';
+import { functionColumns, functionRows } from './function-rows.ts';
 import { failuresOf } from './failures.ts';
 import { formatFailures, formatSummary, nothingToRun, summaryOf } from './report.ts';
 import { retryCommand } from './retry-command.ts';
@@ -185,12 +185,11 @@ async function waitForPublished(
 }
 
 function formatPlanned(submitted: Submitted): string {
-  const rows = functionRows(submitted.progress).map(({ name, tasks, there, run }) => [
-    ...[name, tasks, there, run],
-  ]);
+  const rows = functionRows(submitted.progress);
+  const { head, cells } = functionColumns(rows, 'to run');
   const { id, waits } = submitted.record;
   const lines = [`run ${id}`];
-  if (rows.length > 0) lines.push(formatTable(['function', 'tasks', 'there', 'to run'], rows));
+  if (rows.length > 0) lines.push(formatTable(head, rows.map(cells)));
   if (submitted.complete) lines.push(nothingToRun(submitted.record));
   else if (waits !== undefined) lines.push(`planning waits at ${waits}, and goes on from there`);
   return lines.join('\n');

@@ -76,9 +76,16 @@ export function formatSummary(summary: Summary): string {
 export function nothingToRun(record: RunRecord): string {
   if (Object.keys(record.functions).length === 0) return 'nothing to run: no tasks are declared';
   const { failed, blocked } = addCounts(Object.values(record.functions));
-  if (failed + blocked === 0)
-    return record.state === 'failed' ? 'nothing can run' : 'nothing to run: every result is there';
+  if (failed + blocked === 0) {
+    if (record.state === 'failed') return 'nothing can run';
+    return `nothing to run: ${allThere(sumOf(record.dropped) > 0)}`;
+  }
   return 'nothing to run: what has no result failed before, or waits for what did, and --keep-failed keeps it so';
+}
+
+/** That all tasks are done, whether or not their results stay. */
+export function allThere(someDropped: boolean): string {
+  return someDropped ? 'every result that is to stay is there' : 'every result is there';
 }
 
 const shownMax = 10;

@@ -21,7 +21,6 @@ export async function waitForRun(
   },
 ): Promise<number> {
   const { context, json, timeoutMs } = options;
-  const startedAt = performance.now();
   const { id } = await findRun(session.project, prefix);
   const progress = json ? undefined : await startProgress(context.stderr);
   const dispatcher = session.startDispatcher(() => undefined);
@@ -39,7 +38,7 @@ export async function waitForRun(
       },
     });
     progress?.end();
-    const summary = summaryOf(record, (performance.now() - startedAt) / 1000);
+    const summary = summaryOf(record, secondsOf(record));
     if (json) context.stdout.write(`${JSON.stringify(summary)}\n`);
     else {
       await tellFailures(session, record, context);
@@ -52,6 +51,13 @@ export async function waitForRun(
     progress?.end();
     await dispatcher.stop();
   }
+}
+
+/** From being planned to its end, however late somebody comes to wait for it. */
+function secondsOf({ plannedAt, endedAt }: RunRecord): number {
+  const until = endedAt === undefined ? Date.now() : Date.parse(endedAt);
+  // Two machines may have written the two.
+  return Math.max(0, until - Date.parse(plannedAt)) / 1000;
 }
 
 /** Names the tasks of the run that failed, from its stored plan. */

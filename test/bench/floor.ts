@@ -38,6 +38,8 @@ export interface FloorWork {
   readonly workers: number;
   /** All at once, or each when the one before it has its result. */
   readonly shape: 'flood' | 'chain';
+  /** How many times the same processes have done as much before; absent: never. */
+  readonly rounds?: number;
 }
 
 /** How long it took. */
@@ -115,30 +117,32 @@ async function stopWorker(child: ChildProcess): Promise<void> {
 
 async function carryOut(connection: NatsConnection, work: FloorWork): Promise<FloorTimes> {
   const publisher = rawPublisher(connection);
-  let results = 0;
-  let firstAt = 0;
   let onResult: () => void = () => undefined;
-  const lastResult = new Promise<number>((resolve) => {
-    connection.subscribe(completions, {
-      callback: () => {
-        if (++results === 1) firstAt = performance.now();
-        if (results === work.tasks) resolve(performance.now());
-        else onResult();
-      },
-    });
+  connection.subscribe(completions, {
+    callback: () => {
+      onResult();
+    },
   });
   await followResults(connection);
-  const startedAt = performance.now();
-  if (work.shape === 'flood') {
-    await publishAll(publisher, work.tasks);
-  } else {
-    onResult = () => {
-      publish(publisher, results);
-    };
-    publish(publisher, 0);
-  }
-  const endedAt = await inTime(lastResult);
-  return { seconds: (endedAt - startedAt) / 1000, resultsSeconds: (endedAt - firstAt) / 1000 };
+  const { tasks, shape, rounds = 0 } = work;
+  const round = async (first: number): Promise<FloorTimes> => {
+    let results = 0;
+    let firstAt = 0;
+    const lastResult = new Promise<number>((resolve) => {
+      onResult = () => {
+        if (++results === 1) firstAt = performance.now();
+        if (results === tasks) resolve(performance.now());
+        else if (shape === 'chain') publish(publisher, first + results);
+      };
+    });
+    const startedAt = performance.now();
+    if (shape === 'flood') await publishAll(publisher, first, tasks);
+    else publish(publisher, first);
+    const endedAt = await inTime(lastResult);
+    return { seconds: (endedAt - startedAt) / 1000, resultsSeconds: (endedAt - firstAt) / 1000 };
+  };
+  for (let before = 0; before < rounds; before++) await round(before * tasks);
+  return round(rounds * tasks);
 }
 
 async function inTime(lastResult: Promise<number>): Promise<number> {
@@ -166,8 +170,8 @@ async function followResults(connection: NatsConnection): Promise<void> {
   });
 }
 
-async function publishAll(publisher: RawPublisher, tasks: number): Promise<void> {
-  for (let number = 0; number < tasks; number++) {
+async function publishAll(publisher: RawPublisher, first: number, tasks: number): Promise<void> {
+  for (let number = first; number < first + tasks; number++) {
     const room = publisher.room();
     if (room !== undefined) await room;
     publish(publisher, number);

@@ -21,6 +21,8 @@ export interface Work {
   readonly flags?: readonly string[];
   readonly jugfile: string;
   readonly args?: readonly string[];
+  /** Arguments of plans of the same jugfile, each with as many other tasks, that the same workers have finished before. */
+  readonly before?: readonly (readonly string[])[];
   /** @throws Error if a value is wrong */
   readonly check: (values: readonly unknown[]) => void;
 }
@@ -31,7 +33,8 @@ export async function tasksPerSecond(
   work: Work & { readonly tasks: number },
 ): Promise<number[]> {
   const { lastAt, submittedAt, count } = await runOnce(binary, work);
-  expectEqual('how many results there are', count, work.tasks);
+  const { tasks, before = [] } = work;
+  expectEqual('how many results there are', count, tasks * (before.length + 1));
   return [(1000 * work.tasks) / (lastAt - submittedAt)];
 }
 
@@ -46,6 +49,7 @@ export async function runOnce(
 ): Promise<ResultTimes & { readonly submittedAt: number }> {
   await using stage = await openStage(binary);
   const workers = await stage.startWorkers(work.workers, ...(work.flags ?? []));
+  for (const args of work.before ?? []) await stage.end(await stage.plan(work.jugfile, ...args));
   const run = await stage.plan(work.jugfile, ...(work.args ?? []));
   await stage.end(run);
   const times = await stage.resultTimes();
@@ -58,17 +62,20 @@ export async function runOnce(
  * A workload in tasks a second, beside the floor of as many messages.
  *
  * That of tasks with dependencies is the floor of as many without: nothing makes them cheaper.
+ *
+ * @param rounds - how many times the processes have done as much before
  */
 export function throughput(
   tasks: number,
   workers: number,
+  rounds = 0,
 ): Pick<Workload, 'unit' | 'goal' | 'repeats'> & Required<Pick<Workload, 'floor'>> {
   return {
     unit: 'tasks/s',
     goal: enough,
     repeats: 3,
     floor: async (binary) =>
-      tasks / (await floorOf(binary, { tasks, workers, shape: 'flood' })).seconds,
+      tasks / (await floorOf(binary, { tasks, workers, shape: 'flood', rounds })).seconds,
   };
 }
 

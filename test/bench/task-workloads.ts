@@ -19,6 +19,8 @@ export const taskWorkloads: readonly Workload[] = [
   flood('flood', 1),
   flood('flood-2', 2),
   flood('flood-4', 4),
+  floodAgain('flood-again', 1),
+  floodAgain('flood-again-2', 2),
   longFlood(),
   resume(),
   {
@@ -132,6 +134,33 @@ function flood(name: string, workers: number): Workload {
         tasks: floodTasks,
         check: (values) => {
           expectOneTo(floodTasks, values);
+        },
+      }),
+  };
+}
+
+/** By workers that have done as much twice before, and so has the floor: the engine has compiled what is hot. */
+function floodAgain(name: string, workers: number): Workload {
+  const rounds = 2;
+  const argsOf = (round: number): string[] => [
+    ((round + 1) * floodTasks).toString(),
+    '1',
+    (round * floodTasks).toString(),
+  ];
+  return {
+    name,
+    what: `${floodTasks} no-op tasks after twice as many, ${workers} worker${workers === 1 ? '' : 's'}`,
+    ...throughput(floodTasks, workers, rounds),
+    goal: floodGoal,
+    measure: (binary) =>
+      tasksPerSecond(binary, {
+        workers,
+        jugfile: 'many.ts',
+        args: argsOf(rounds),
+        before: [argsOf(0), argsOf(1)],
+        tasks: floodTasks,
+        check: (values) => {
+          expectOneTo((rounds + 1) * floodTasks, values);
         },
       }),
   };

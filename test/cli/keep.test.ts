@@ -28,6 +28,11 @@ test.serial('keep: false: gone when the run ends, with its blob; done all the sa
   t.is((await user.run('status', 'jugfile.ts', '--exit-code')).status, 0);
   t.like(await user.json('run', 'jugfile.ts', '--json'), { executed: 0 });
   t.is((await executions(user)).length, 4);
+  for (const args of [['plan'], ['plan', '--dry-run']]) {
+    const { stdout } = await user.run(...args, 'jugfile.ts');
+    t.regex(stdout, /^function +tasks +there +dropped +(to|would) run.*\nlarge +2 +0 +2 +0\n/m);
+    t.regex(stdout, /nothing (to|would) run: every result that is to stay is there\n/);
+  }
   t.regex(
     (await user.run('status')).stdout,
     /dropped in run \S+: 2 large: functions with keep: false/,

@@ -19,6 +19,7 @@ test.serial('a run that is over: answers at once, 0 if it finished', async (t) =
   t.is(status, 0);
   t.is(stdout, '');
   t.regex(stderr, new RegExp(`^run ${run} finished: 32 tasks: 32 executed, 0 were there`));
+  t.notRegex(stderr, /\(0\.0 s\)/, 'it tells how long the wait was, not the run');
 });
 
 test.serial('started before any worker: ends when the run does', async (t) => {
