@@ -47,11 +47,12 @@ if (wanted === undefined) {
  * itself changes, look for another seed that does.
  */
 const found: readonly (readonly [BrokenRule, number, RegExp])[] = [
-  ['memory', 1172, /made from invalidated inputs was accepted/],
-  ['replica', 70, /made from invalidated inputs was accepted/],
-  ['followers', 133, /made from invalidated inputs was accepted/],
-  ['failures', 96, /is said to have failed: nothing in it has/],
-  ['sweep', 9, /something waits for ever/],
+  ['memory', 463, /made from invalidated inputs was accepted/],
+  ['replica', 346, /made from invalidated inputs was accepted/],
+  ['followers', 40, /made from invalidated inputs was accepted/],
+  ['failures', 6, /is said to have failed: nothing in it has/],
+  ['sweep', 43, /something waits for ever/],
+  ['past', 10, /its result is undefined, a sequential run gives/],
 ];
 for (const [rule, seed, story] of found) {
   test.serial(
@@ -99,6 +100,7 @@ const faults = [
   'publishes it by itself',
   'handed back anew: accepted',
   'leaves it out',
+  'leaves it: it was marked since',
   'cannot follow',
   'rereads what it follows',
   'verifies it',

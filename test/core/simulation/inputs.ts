@@ -18,6 +18,12 @@ export type ReadInput =
 /** An input that is there. */
 export type Present = ReadInput & { readonly kind: 'there' };
 
+/** How some tasks of a parcel stand by now, as the real worker's `preparation.ts` has it. */
+export interface Standings {
+  readonly known: readonly TaskId[];
+  readonly overtaken: readonly TaskId[];
+}
+
 interface Remembered {
   readonly revision: number;
   readonly value: number;
@@ -48,7 +54,7 @@ export class SimulatedInputs {
     const { without } = this.#world;
     const isTrusted = revision > task.expects || without === 'memory';
     if (isTrusted && cached?.revision === revision) return { kind: 'there', ...cached };
-    const quick = isTrusted ? yield* this.readFromAny(id) : undefined;
+    const quick = isTrusted ? yield* this.#readFromAny(id) : undefined;
     const isNew =
       quick?.value !== undefined && (quick.revision >= revision || without === 'replica');
     const entry = isNew ? quick : yield* this.#world.ask(() => this.#world.results.get(id));
@@ -60,8 +66,20 @@ export class SimulatedInputs {
     return { kind: 'there', revision: entry.revision, value };
   }
 
+  /** Looks which tasks have a result, and which were marked after their parcel was published. */
+  *lookUp(tasks: readonly ParcelTask[]): Steps<Standings> {
+    const known: TaskId[] = [];
+    const overtaken: TaskId[] = [];
+    for (const { id, expects } of tasks) {
+      const last = yield* this.#world.ask(() => this.#world.results.get(id));
+      if (last?.value !== undefined) known.push(id);
+      else if (last !== undefined && last.revision !== expects) overtaken.push(id);
+    }
+    return { known, overtaken };
+  }
+
   /** A read that any replica answers. */
-  *readFromAny(id: TaskId): Steps<SimulatedEntry<SimulatedResult> | undefined> {
+  *#readFromAny(id: TaskId): Steps<SimulatedEntry<SimulatedResult> | undefined> {
     const { results, weather, random } = this.#world;
     return yield* this.#world.ask(() =>
       this.#world.fault(weather.lateReplica)

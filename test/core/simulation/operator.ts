@@ -5,6 +5,7 @@ import type { KnownResult } from '../../../core/known-results.ts';
 import { startRun } from '../../../core/run-progress.ts';
 import type { Plan } from '../../../core/plan-format.ts';
 import { idOf } from '../../../core/graph.ts';
+import { pastOf } from './known-results.ts';
 import type { Steps } from './scheduler.ts';
 import { downstreamOf, planOf, upstreamOf } from './universe.ts';
 import type { Invalidation, World } from './world.ts';
@@ -57,6 +58,7 @@ export function* submit(
     if (world.random.chance(0.1)) yield world.random.between(1, 20);
   }
   const progress = startRun({ id, plan, basis }, known, [], () => 1);
+  const stored = { ...plan, past: pastOf(world, basis, known) };
   for (const [key, revision] of failed) {
     yield* world.send(() => world.failures.put(key, undefined, revision));
     world.note?.(key, `its failure ${revision.toString()} is cleared for run ${id}`);
@@ -64,7 +66,7 @@ export function* submit(
   const state = conclusion(progress) === undefined ? ('running' as const) : ('finished' as const);
   yield* world.send(() => {
     const { results, failures } = world;
-    if (world.runs.put(id, { state, plan, basis, epoch: 0 }, 0) === undefined) return;
+    if (world.runs.put(id, { state, plan: stored, basis, epoch: 0 }, 0) === undefined) return;
     world.startedAt.set(id, { results: results.lastRevision, failures: failures.lastRevision });
     if (state === 'finished') world.failuresAtEnd.set(id, failureSeen);
   });

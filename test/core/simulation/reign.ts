@@ -13,12 +13,12 @@ import {
   type Instruction,
   type MessagePlace,
 } from '../../../core/dispatch.ts';
-import { functionOf, idOf, TaskIndex } from '../../../core/graph.ts';
+import { functionOf, TaskIndex } from '../../../core/graph.ts';
 import type { RunId, TaskId } from '../../../core/identifiers.ts';
-import type { KnownResult } from '../../../core/known-results.ts';
 import { startRun, type KnownFailure } from '../../../core/run-progress.ts';
 import type { SimulatedBucket, SimulatedEntry } from './bucket.ts';
 import { knownFailure, parcelOf, resultEvent } from './entries.ts';
+import { learnResults } from './known-results.ts';
 import type { Process, Steps } from './scheduler.ts';
 import { noteTurn } from './turn-story.ts';
 import {
@@ -221,15 +221,7 @@ export class Reign {
       const failures = yield* this.#world.ask(() => this.#world.failures.all());
       for (const entry of failures) this.#seeFailure(entry);
     }
-    const known: KnownResult[] = [];
-    for (let task = 0; task < plan.graph.count; task++) {
-      const entry = this.#world.results.get(idOf(plan.graph, task));
-      if (entry !== undefined) {
-        known.push({ task, revision: entry.revision, present: entry.value !== undefined });
-      }
-      // Not a snapshot: what is read first may be older than what is read last.
-      if (this.#world.random.chance(0.2)) yield this.#world.random.between(1, 50);
-    }
+    const known = yield* learnResults(this.#world, plan);
     this.#loading.delete(id);
     if (this.#ended || this.#cancelled.has(id)) return;
     const index = new TaskIndex(plan.graph);

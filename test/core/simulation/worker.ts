@@ -104,9 +104,7 @@ export class SimulatedWorker {
 
   *#prepare(held: Held): Steps {
     const { parcel } = held;
-    const known = parcel.quick ? [] : yield* this.#lookUp(parcel.tasks);
-    for (const id of known) this.#settle(held, id, 'other');
-    const tasks = parcel.tasks.filter((each) => !known.includes(each.id));
+    const tasks = parcel.quick ? parcel.tasks : yield* this.#openTasks(held);
     if (tasks.some((each) => followedBy(held, each).length > 0)) {
       return yield* this.#runTogether(held, tasks);
     }
@@ -165,12 +163,12 @@ export class SimulatedWorker {
 
   *#prepareSuspect(held: Held): Steps {
     const [head, ...rest] = held.parcel.tasks;
-    const known = yield* this.#lookUp(held.parcel.tasks);
-    for (const id of known) this.#settle(held, id, 'other');
+    const open = yield* this.#openTasks(held);
+    const isKnown = (id: TaskId): boolean => held.ends.get(id) === 'other';
     const { queue } = held.delivery.message;
     let isApart = false;
-    for (const task of rest.filter((each) => !known.includes(each.id))) {
-      if (!followedBy(held, task).every((id) => known.includes(id))) {
+    for (const task of rest.filter((each) => open.includes(each))) {
+      if (!followedBy(held, task).every(isKnown)) {
         isApart = true;
         this.#note(task.id, 'leaves it out: it waits for others');
         this.#settle(held, task.id, 'none');
@@ -192,7 +190,7 @@ export class SimulatedWorker {
     if (isApart && head !== undefined && !this.#world.fault(0.3)) {
       this.#world.tellTakenApart({ head: head.id, queue });
     }
-    if (head !== undefined && !known.includes(head.id)) yield* this.#runSuspect(held, head);
+    if (head !== undefined && open.includes(head)) yield* this.#runSuspect(held, head);
   }
 
   *#runSuspect(held: Held, task: ParcelTask, died = false): Steps {
@@ -220,13 +218,13 @@ export class SimulatedWorker {
     }
   }
 
-  *#lookUp(tasks: readonly ParcelTask[]): Steps<TaskId[]> {
-    const known: TaskId[] = [];
-    for (const { id } of tasks) {
-      const entry = yield* this.#inputs.readFromAny(id);
-      if (entry?.value !== undefined) known.push(id);
-    }
-    return known;
+  /** Settles what has a result or was marked since, and gives the others. */
+  *#openTasks(held: Held): Steps<readonly ParcelTask[]> {
+    const { known, overtaken } = yield* this.#inputs.lookUp(held.parcel.tasks);
+    for (const id of known) this.#settle(held, id, 'other');
+    for (const id of overtaken) this.#note(id, 'leaves it: it was marked since');
+    for (const id of overtaken) this.#settle(held, id, 'none');
+    return held.parcel.tasks.filter(({ id }) => !known.includes(id) && !overtaken.includes(id));
   }
 
   *#runTask(held: Held, task: ParcelTask, suspicion?: Suspicion): Steps {

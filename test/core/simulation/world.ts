@@ -66,9 +66,10 @@ export type Invalidation = Map<TaskId, number>;
 /**
  * Rules that a simulation can go without, to show that it would notice: inputs older than a task's own marker are not
  * taken from memory; a replica does not have the last word; a run is loaded with the failures as they are then;
- * what is believed queued is compared with the queue; what a follower takes counts only when it is stored.
+ * what is believed queued is compared with the queue; what a follower takes counts only when it is stored; what a planner
+ * knew of results is brought up to date.
  */
-export type BrokenRule = 'memory' | 'replica' | 'failures' | 'sweep' | 'followers';
+export type BrokenRule = 'memory' | 'replica' | 'failures' | 'sweep' | 'followers' | 'past';
 
 export interface SimulationOptions {
   readonly tellsStory?: boolean;
