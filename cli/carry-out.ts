@@ -39,11 +39,11 @@ export async function carryOut(
   let { record } = planned.submitted;
   // What somebody else has planned on is theirs: it is only waited for.
   let isOurs = true;
+  const progress = request.json ? undefined : await startProgress(request.context.stderr);
   const sign = setInterval(() => {
     if (record.waits !== undefined && isOurs) tellAlive(session.project, record.id);
   }, aliveEveryMs);
   if (record.waits !== undefined) tellAlive(session.project, record.id);
-  const progress = request.json ? undefined : await startProgress(request.context.stderr);
   try {
     while (!isOver(record.state)) {
       try {
