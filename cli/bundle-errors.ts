@@ -35,7 +35,7 @@ export function buildError(
       : [{ file: resolve(paths.directory, location.file), ...place(location) }],
   );
   const onlyImports = errors.every((error) => missingImport(error) !== undefined);
-  const what = onlyImports ? 'an import leads nowhere' : 'the jugfile cannot be read as code';
+  const what = onlyImports ? 'an import leads nowhere' : 'a file cannot be read as code';
   return new JugqError(
     onlyImports ? 'JUGFILE_IMPORT' : 'JUGFILE_SYNTAX',
     `${what}: ${showPath(jugfile, paths)}: mend this:\n${shown.join('\n')}`,

@@ -76,6 +76,10 @@ const grave: ReadonlySet<TraceEvent['kind']> = new Set([
 ]);
 
 /** What a person at the worker's terminal wants to know. */
+function times(count: number): string {
+  return count === 1 ? 'once' : `${count.toString()} times`;
+}
+
 function describe(event: TraceEvent): string | undefined {
   switch (event.kind) {
     case 'trouble':
@@ -89,7 +93,7 @@ function describe(event: TraceEvent): string | undefined {
         ? `${event.task} gave another result than the one that is stored: the first one counts; is the function deterministic?`
         : undefined;
     case 'struck':
-      return `${event.task} was with a worker before and was not finished there: run by itself${event.strikes === 0 ? '' : ` (its process died ${event.strikes.toString()} times)`}`;
+      return `${event.task} was with a worker before and was not finished there: run by itself${event.strikes === 0 ? '' : ` (its process died ${times(event.strikes)})`}`;
     case 'record-unreadable':
     case 'run-unreadable':
     case 'dispatcher-failed':

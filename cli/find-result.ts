@@ -1,5 +1,6 @@
 /** Results as users name them: an export of a jugfile, a task, the beginning of an id. */
 import { inspect } from 'node:util';
+import { readFailure } from '../broker/failures.ts';
 import type { OpenProject } from '../broker/project.ts';
 import { decodeArguments, decodeValue } from '../core/codec.ts';
 import { JugqError } from '../core/errors.ts';
@@ -134,23 +135,37 @@ export async function readResults(
   for (let at = 0; at < all.length; at += readAtOnce) {
     await Promise.all(all.slice(at, at + readAtOnce).map(read));
   }
-  if (missing.length > 0) throw resultMissing(missing.sort());
+  if (missing.length > 0) throw await resultMissing(project, missing.sort());
   return found;
 }
 
 const readAtOnce = 256;
 const namedMax = 5;
 
-function resultMissing(missing: readonly TaskId[]): JugqError {
-  const [only] = missing;
-  const named = missing.slice(0, namedMax).join(', ');
+/** Says of the first few whether they have failed: then running the jugfile again is not all that is to be done. */
+async function resultMissing(project: OpenProject, missing: readonly TaskId[]): Promise<JugqError> {
+  const named = missing.slice(0, namedMax);
+  const standings = await Promise.all(named.map((id) => standingOf(project, id)));
+  const all = named.map((id, at) => `${id}${standings[at] ?? ''}`).join(', ');
   const more =
     missing.length > namedMax ? ` and ${(missing.length - namedMax).toString()} more` : '';
-  const message =
+  const what =
     missing.length === 1
-      ? `${String(only)} has no result: run its jugfile, or see jugq status`
-      : `${missing.length.toString()} tasks have no result: ${named}${more}: run their jugfile, or see jugq status`;
-  return new JugqError('RESULT_MISSING', message, { fields: { missing } });
+      ? `${named.join()} has no result${standings.join()}`
+      : `${missing.length.toString()} tasks have no result: ${all}${more}`;
+  const advice = standings.some((each) => each !== '')
+    ? 'see jugq failures, mend the cause, then run the jugfile again'
+    : `run ${missing.length === 1 ? 'its' : 'their'} jugfile, or see jugq status`;
+  return new JugqError('RESULT_MISSING', `${what}: ${advice}`, { fields: { missing } });
+}
+
+/** Empty: nothing is known against it. */
+async function standingOf(project: OpenProject, id: TaskId): Promise<string> {
+  const entry = await project.failures.get(id);
+  const record = entry && readFailure(project, entry);
+  if (record === undefined || record.kind === 'strike') return '';
+  const { name, message } = record.error;
+  return `: it ${record.kind === 'final' ? 'failed' : 'failed and is to be tried again'}: ${name}: ${message}`;
 }
 
 /**

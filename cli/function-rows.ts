@@ -36,7 +36,7 @@ export function functionRows(progress: RunProgress): FunctionRow[] {
 export function functionColumns(
   rows: readonly FunctionRow[],
   runTitle: string,
-): { readonly head: string[]; cells(row: FunctionRow): (string | number)[] } {
+): { readonly head: string[]; readonly cells: (row: FunctionRow) => (string | number)[] } {
   const hasDropped = rows.some((each) => each.dropped > 0);
   return {
     head: ['function', 'tasks', 'there', ...(hasDropped ? ['dropped'] : []), runTitle],

@@ -14,11 +14,14 @@ import {
   type HookRegistry,
 } from '../core/hooks.ts';
 import { splitTaskId, type TaskId } from '../core/identifiers.ts';
+import { formatUserError } from '../core/stack.ts';
 import { placeBundle } from '../worker/bundle-file.ts';
 import type { TraceEvent } from '../worker/trace.ts';
+import { formatMs } from './amounts.ts';
 import { buildError } from './bundle-errors.ts';
 import { withEsbuild } from './esbuild-service.ts';
 import { nearName } from './near-name.ts';
+import { countOf } from './report.ts';
 import type { Settings } from './settings.ts';
 
 /** The functions that a process calls. */
@@ -58,9 +61,7 @@ export async function loadHooks(
   }
   const begun = new Set<Promise<unknown>>();
   const complain = (name: HookName, error: unknown): void => {
-    place.say(
-      `a hook for ${name} failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-    );
+    place.say(`a hook for ${name} failed: ${formatUserError(error)}`);
   };
   const emit = <Name extends HookName>(name: Name, event: HookEvents[Name]): void => {
     for (const callback of callbacks.get(name) ?? []) {
@@ -86,6 +87,10 @@ export async function loadHooks(
     async settle() {
       const late = new Promise((resolve) => setTimeout(resolve, settleMs).unref());
       await Promise.race([Promise.all(begun), late]);
+      if (begun.size === 0) return;
+      place.say(
+        `${countOf(begun.size, 'hook is', 'hooks are')} not done after ${formatMs(settleMs)}: not waited for any longer`,
+      );
     },
   };
 }
@@ -143,16 +148,19 @@ async function loadModule(
 ): Promise<void> {
   const code = await bundleModule(file, cwd);
   const path = placeBundle(createHash('sha256').update(code).digest('hex'), code, cwd);
+  // What the module throws is to be shown where its author wrote it; maps are read only by imports that come after this.
+  process.setSourceMapsEnabled(true);
   Object.defineProperty(globalThis, hooksSymbol, { value: registry, configurable: true });
   try {
     // Of its own: a module that is imported twice would register nothing the second time.
     await import(`${pathToFileURL(path).href}?${Math.random().toString(36)}`);
   } catch (cause) {
     if (isJugqError(cause)) throw cause;
-    const why = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
-    throw new JugqError('SETTINGS_INVALID', `the hooks in ${file} cannot be loaded: ${why}`, {
-      cause,
-    });
+    throw new JugqError(
+      'SETTINGS_INVALID',
+      `the hooks in ${file} cannot be loaded: ${formatUserError(cause)}`,
+      { cause },
+    );
   } finally {
     Reflect.deleteProperty(globalThis, hooksSymbol);
   }
@@ -180,6 +188,8 @@ async function bundleModule(file: string, cwd: string): Promise<string> {
         format: 'esm',
         target: 'node20',
         sourcemap: 'inline',
+        sourcesContent: false,
+        sourceRoot: pathToFileURL(`${dirname(file)}/`).href,
         packages: 'external',
         logLevel: 'silent',
         plugins: [hooksApiPlugin],

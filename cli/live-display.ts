@@ -2,6 +2,10 @@
 import { createLogUpdate } from 'log-update';
 import type { OutputStream } from './commands/base.ts';
 
+/** A terminal that nobody looks at may say that it has no rows: nothing at all would fit. */
+const rowsUnknown = 24;
+const columnsUnknown = 80;
+
 export interface LiveDisplay {
   /** Paints these lines instead of the last ones. */
   paint(text: string): void;
@@ -19,7 +23,11 @@ export interface LiveDisplay {
  */
 export function startDisplay(stream: OutputStream): LiveDisplay {
   const write = stream.write.bind(stream);
-  const screen = Object.create(stream, { write: { value: write } }) as OutputStream;
+  const screen = Object.create(stream, {
+    write: { value: write },
+    rows: { get: () => stream.rows || rowsUnknown },
+    columns: { get: () => stream.columns || columnsUnknown },
+  }) as OutputStream;
   const display = createLogUpdate(screen, { showCursor: true });
   let painted = '';
   let above = '';

@@ -156,6 +156,6 @@ export function requireWhole({ path, graph, waits }: LoadedJugfile): void {
       : tasks.map((task) => idOf(graph, task)).join(', ');
   throw new JugqError(
     'PARKED',
-    `planning of ${path} is not done: at ${place} it waits for ${what}: run it with jugq run or plan it, then ask again`,
+    `planning of ${path} is not done: at ${place} it waits for ${what}: run it with jugq run or plan it, then ask again; if it has run, see jugq failures`,
   );
 }

@@ -5,6 +5,7 @@ import { addCounts, isOver, type Counts } from '../core/records.ts';
 import type { OutputStream } from './commands/base.ts';
 import type { LiveDisplay } from './live-display.ts';
 import { loneliness, lonelyQueues } from './lonely-queues.ts';
+import { pausedNote } from './runs.ts';
 import type { RunView } from './watch-run.ts';
 
 export interface Progress {
@@ -161,7 +162,7 @@ function formatTotals(view: RunView, pace: Pace): string {
   const parts = [
     `${totals.finished.toString()} done (${view.record.cached.toString()} were there)`,
     rate > 0 ? `${rate < 10 ? rate.toFixed(1) : Math.round(rate).toString()}/s` : '',
-    rate > 0 && left > 0 ? `about ${formatDuration(Math.round(left / rate) * 1000)} left` : '',
+    rate > 0 && left > 0 ? `about ${formatDuration(Math.ceil(left / rate) * 1000)} left` : '',
     ...notesOn(view, pace),
   ];
   return parts.filter((each) => each !== '').join('  ');
@@ -182,13 +183,18 @@ function notesOn(view: RunView, pace: Pace): string[] {
   const notes = [...workers, record].flatMap((each) =>
     each.note === undefined ? [] : [each.note],
   );
+  // Nothing else keeps it from moving that matters now.
+  if (record.state === 'paused') return [...notes, pausedNote(record.id)];
   return [...new Set([...notes, ...shortages, ...pace.loneliness()])];
 }
 
 /** What workers said last of a run that is over is not so any more. */
 function runningOf(view: RunView, name: string): number {
   if (isOver(view.record.state)) return 0;
-  return view.workers.reduce((sum, each) => sum + (each.running[name] ?? 0), 0);
+  const { waiting = 0, ready = 0 } = view.record.functions[name] ?? {};
+  const running = view.workers.reduce((sum, each) => sum + (each.running[name] ?? 0), 0);
+  // Workers tell of themselves every few seconds, and may run tasks of other runs.
+  return Math.min(running, waiting + ready);
 }
 
 function sumOf(running: Readonly<Record<string, number>>): number {

@@ -173,6 +173,11 @@ export async function wishTasksCancelled(
   }
 }
 
+/** Why a run does not move that somebody has paused. */
+export function pausedNote(run: RunId): string {
+  return `run ${run} is paused: let it go on with jugq resume ${run}`;
+}
+
 /** Asks for a run to be paused, or to go on. */
 export async function wishPaused(project: OpenProject, run: RunId, paused: boolean): Promise<void> {
   const key = `${run}.pause`;

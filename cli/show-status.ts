@@ -79,12 +79,14 @@ async function shower({ context, html, json, short, watch }: StatusRequest): Pro
   const text = json ? JSON.stringify : short ? formatShort : formatStatus;
   if (!watch || json || stdout.isTTY !== true)
     return { take: (status) => void stdout.write(`${text(status)}\n`), end };
-  const { createLogUpdate } = await import('log-update');
-  const display = createLogUpdate(stdout);
+  const { startDisplay } = await import('./live-display.ts');
+  const display = startDisplay(stdout);
   return {
-    take: (status) => display(text(status)),
+    take: (status) => {
+      display.paint(text(status));
+    },
     end: () => {
-      display.done();
+      display.end();
     },
   };
 }

@@ -13,7 +13,7 @@ import {
 import { formatMs } from './amounts.ts';
 import { loneliness, lonelyQueues } from './lonely-queues.ts';
 import { countOf } from './report.ts';
-import { isActive } from './runs.ts';
+import { isActive, pausedNote } from './runs.ts';
 import { lostStore, type Session } from './session.ts';
 
 /**
@@ -30,7 +30,8 @@ export async function explainStillness(
   const notes = [...failedBehind(runs)];
   if (runs.length === 0 && (await isStoreYounger(project, workers)))
     notes.push(`the server has lost what it had: ${lostStore}`);
-  const active = runs.filter(isActive);
+  notes.push(...runs.filter(({ state }) => state === 'paused').map(({ id }) => pausedNote(id)));
+  const active = runs.filter((each) => isActive(each) && each.state !== 'paused');
   if (active.length === 0) return notes;
   notes.push(...loneliness(lonelyQueues(active, workers), workers.length));
   notes.push(...(await silentDispatcher(session, workers.length)));
@@ -57,8 +58,13 @@ async function silentDispatcher(
   const silentMs = entry === undefined ? Infinity : (await serverTime(project)) - entry.writtenAt;
   if (silentMs <= 2 * settings.lease) return [];
   const holder = entry && readLease(project, entry);
-  if (holder === undefined)
-    return workers === 0 ? [] : ['nobody dispatches: a worker will in a moment, if it can write'];
+  if (holder === undefined) {
+    return workers === 0
+      ? [
+          'nobody dispatches: the counts of active runs are as old as their last dispatcher; jugq status JUGFILE counts anew',
+        ]
+      : ['nobody dispatches: a worker will in a moment, if it can write'];
+  }
   const { host, pid } = holder;
   return [
     `the dispatcher's lease is held by process ${pid.toString()} on ${host}, which has been silent for ${formatMs(silentMs)}: any worker or waiting plan that can reach the server takes it over`,

@@ -36,8 +36,7 @@ export async function waitForRun(
             `${JSON.stringify({ kind: 'progress', ...view.record.functions })}\n`,
           );
       },
-    });
-    progress?.end();
+    }).finally(() => progress?.end());
     const summary = summaryOf(record, secondsOf(record));
     if (json) context.stdout.write(`${JSON.stringify(summary)}\n`);
     else {
@@ -48,7 +47,6 @@ export async function waitForRun(
     }
     return record.state === 'finished' ? 0 : 1;
   } finally {
-    progress?.end();
     await dispatcher.stop();
   }
 }

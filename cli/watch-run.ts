@@ -95,12 +95,11 @@ export async function watchRun(project: OpenProject, options: WatchOptions): Pro
     options.timeoutMs === undefined
       ? undefined
       : setTimeout(() => {
-          reject(
-            new JugqError(
-              'TIMED_OUT',
-              `run ${options.run} is not done in time: it goes on: wait again with jugq wait ${options.run}`,
-            ),
-          );
+          const how =
+            last?.state === 'paused'
+              ? `it is paused: let it go on with jugq resume ${options.run}`
+              : `it goes on: wait again with jugq wait ${options.run}`;
+          reject(new JugqError('TIMED_OUT', `run ${options.run} is not done in time: ${how}`));
         }, options.timeoutMs);
   const interrupt = (): void => {
     reject(

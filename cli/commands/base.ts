@@ -6,7 +6,12 @@ import type { Session } from '../session.ts';
 import type { LoadedSettings, SettingFlags } from '../settings.ts';
 
 /** Where a command prints to: a terminal, or something that is none. */
-export type OutputStream = Writable & { readonly isTTY?: boolean };
+export type OutputStream = Writable & {
+  readonly isTTY?: boolean;
+  /** Of a terminal. */
+  readonly rows?: number;
+  readonly columns?: number;
+};
 
 /** Where a command runs. */
 export interface CommandContext extends BaseContext {

@@ -65,6 +65,23 @@ test.serial('a result that is not there: 1, nothing on stdout', async (t) => {
   t.regex(missing.stderr, /^error: 8 tasks have no result: sum2\.[a-z2-7]{32}, .* and 3 more: run/);
 });
 
+test.serial('a result of a task that has failed: says so, and why', async (t) => {
+  await using fresh = await projectOn(server, 'keep-going');
+  await fresh.write(
+    'one.ts',
+    `import { task } from 'jugq';
+     const half = task(function half(x: number): number { throw new RangeError('odd ' + x); });
+     export const result = half(3);`,
+  );
+  await fresh.run('run', 'one.ts');
+  const { status, stderr } = await fresh.run('get', 'one.ts', 'result');
+  t.is(status, 1);
+  t.regex(
+    stderr,
+    /^error: half\.\S{32} has no result: it failed: RangeError: odd 3: see jugq failures, mend/,
+  );
+});
+
 test.serial(
   'not on a terminal: JSON by the documented mapping, and a note on losses',
   async (t) => {

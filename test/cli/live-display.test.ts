@@ -4,7 +4,10 @@ import type { OutputStream } from '../../cli/commands/base.ts';
 import { startDisplay } from '../../cli/live-display.ts';
 
 /** A terminal of which the lines are kept as a person would see them; it knows what the display sends. */
-function terminal(): { readonly stream: OutputStream; readonly lines: () => string[] } {
+function terminal(height = 24): {
+  readonly stream: OutputStream;
+  readonly lines: () => string[];
+} {
   const rows: string[] = [''];
   let at = 0;
   const type = (text: string): void => {
@@ -27,7 +30,7 @@ function terminal(): { readonly stream: OutputStream; readonly lines: () => stri
       done();
     },
   });
-  const stream = Object.assign(sink, { isTTY: true, columns: 80, rows: 24 });
+  const stream = Object.assign(sink, { isTTY: true, columns: 80, rows: height });
   return { stream, lines: () => rows.slice(0, rows.findLastIndex((each) => each !== '') + 1) };
 }
 
@@ -59,6 +62,14 @@ test('after the end of the display the stream is as it was', async (t) => {
   stream.write('after\n');
   await turn();
   t.deepEqual(lines(), ['total 0', 'no end of line', 'after']);
+});
+
+test('a terminal that says that it has no rows gets the display all the same', (t) => {
+  const { stream, lines } = terminal(0);
+  const display = startDisplay(stream);
+  display.paint('a 1/2\ntotal 1');
+  t.deepEqual(lines(), ['a 1/2', 'total 1']);
+  display.end();
 });
 
 test('whoever waits for a write is told', async (t) => {

@@ -71,6 +71,16 @@ test.serial('hooks: an unknown name, a module that is not there: 2, and what to 
   const unknown = await user.run('worker', '--exit-when-done');
   t.is(unknown.status, 2);
   t.regex(unknown.stderr, /there is no hook "task:finish".*did you mean task:finished\?/);
+  await user.write('hooks.ts', 'on(');
+  const broken = await user.run('worker', '--exit-when-done');
+  t.is(broken.status, 2);
+  t.regex(
+    broken.stderr,
+    /the hooks in \S+ cannot be loaded: a file cannot be read as code: hooks\.ts/,
+  );
+  await user.write('hooks.ts', `throw new Error('at once')`);
+  const throwing = await user.run('worker', '--exit-when-done');
+  t.regex(throwing.stderr, /cannot be loaded: Error: at once\n {4}at \S+hooks\.ts:1:\d+\n$/);
   await user.write('hooks.ts', `export function taskFinished() {}`);
   const none = await user.run('worker', '--exit-when-done');
   t.regex(
@@ -90,8 +100,21 @@ test.serial('hooks: one that throws is told, and its task is finished all the sa
   const { status, stderr } = await user.startWith({ JUGQ_HOOKS: 'hooks.ts' }, 'run', 'jugfile.ts')
     .finished;
   t.is(status, 0, stderr);
-  t.regex(stderr, /a hook for run:planned failed: Error: now/);
-  t.regex(stderr, /a hook for run:planned failed: Error: later/);
+  t.regex(stderr, /a hook for run:planned failed: Error: now\n {4}at \S+hooks\.ts:2:\d+\n[^ ]/);
+  t.regex(stderr, /a hook for run:planned failed: Error: later\n {4}at \S+hooks\.ts:3:\d+\n[^ ]/);
+});
+
+test.serial('hooks: one that is not done in time is told, and not waited for', async (t) => {
+  await using user = await projectOn(server, 'stages');
+  await user.write(
+    'hooks.ts',
+    `import { on } from 'jugq';
+     on('run:planned', () => new Promise((resolve) => setTimeout(resolve, 60_000)));`,
+  );
+  const { status, stderr } = await user.startWith({ JUGQ_HOOKS: 'hooks.ts' }, 'plan', 'jugfile.ts')
+    .finished;
+  t.is(status, 0);
+  t.regex(stderr, /1 hook is not done after 5\.0 s: not waited for any longer\n$/);
 });
 
 test.serial(

@@ -15,6 +15,7 @@ test.before(async () => {
 test.after.always(() => server[Symbol.asyncDispose]());
 
 interface Status {
+  readonly notes: readonly string[];
   readonly totals: Record<string, number>;
   readonly runs: readonly { readonly id: string; readonly state: string }[];
 }
@@ -171,7 +172,11 @@ test.serial(
       return totals['finished'] === 2;
     });
     t.is((await executions(user)).length, 2);
-    t.like((await user.json<Status>('status', '--json')).runs[0], { state: 'paused' });
+    const { runs, notes } = await user.json<Status>('status', '--json');
+    t.like(runs[0], { state: 'paused' });
+    t.deepEqual(notes, [`run ${run} is paused: let it go on with jugq resume ${run}`]);
+    const waited = await user.run('wait', '--timeout', '1s');
+    t.regex(waited.stderr, /is not done in time: it is paused: let it go on with jugq resume/);
     t.like(await user.json('resume', '--json'), { run });
     t.is((await user.run('wait')).status, 0);
     t.is((await executions(user)).length, 5);
