@@ -76,10 +76,6 @@ const grave: ReadonlySet<TraceEvent['kind']> = new Set([
 ]);
 
 /** What a person at the worker's terminal wants to know. */
-function times(count: number): string {
-  return count === 1 ? 'once' : `${count.toString()} times`;
-}
-
 function describe(event: TraceEvent): string | undefined {
   switch (event.kind) {
     case 'trouble':
@@ -101,4 +97,8 @@ function describe(event: TraceEvent): string | undefined {
     default:
       return undefined;
   }
+}
+
+function times(count: number): string {
+  return count === 1 ? 'once' : `${count.toString()} times`;
 }

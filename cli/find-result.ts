@@ -125,47 +125,62 @@ export async function readResults(
   ids: ReadonlySet<TaskId>,
 ): Promise<Map<TaskId, Uint8Array>> {
   const found = new Map<TaskId, Uint8Array>();
-  const missing: TaskId[] = [];
+  const missing: MissingResult[] = [];
   const read = async (id: TaskId): Promise<void> => {
     const stored = await project.results.readLast(id);
     if (stored?.present === true) found.set(id, await project.results.valueOf(stored));
-    else missing.push(id);
+    else missing.push({ id, markedAt: stored?.revision ?? 0 });
   };
   const all = [...ids];
   for (let at = 0; at < all.length; at += readAtOnce) {
     await Promise.all(all.slice(at, at + readAtOnce).map(read));
   }
-  if (missing.length > 0) throw await resultMissing(project, missing.sort());
+  if (missing.length > 0) {
+    missing.sort((a, b) => (a.id < b.id ? -1 : 1));
+    throw await resultMissing(project, missing);
+  }
   return found;
 }
 
 const readAtOnce = 256;
 const namedMax = 5;
+const reasonLettersMax = 200;
+
+interface MissingResult {
+  readonly id: TaskId;
+  /** Revision of the marker in its place; 0: none. */
+  readonly markedAt: number;
+}
 
 /** Says of the first few whether they have failed: then running the jugfile again is not all that is to be done. */
-async function resultMissing(project: OpenProject, missing: readonly TaskId[]): Promise<JugqError> {
+async function resultMissing(
+  project: OpenProject,
+  missing: readonly MissingResult[],
+): Promise<JugqError> {
   const named = missing.slice(0, namedMax);
-  const standings = await Promise.all(named.map((id) => standingOf(project, id)));
-  const all = named.map((id, at) => `${id}${standings[at] ?? ''}`).join(', ');
+  const standings = await Promise.all(named.map((each) => standingOf(project, each)));
+  const all = named.map(({ id }, at) => `${id}${standings[at] ?? ''}`).join(', ');
   const more =
     missing.length > namedMax ? ` and ${(missing.length - namedMax).toString()} more` : '';
   const what =
     missing.length === 1
-      ? `${named.join()} has no result${standings.join()}`
+      ? `${missing[0]?.id ?? ''} has no result${standings.join('')}`
       : `${missing.length.toString()} tasks have no result: ${all}${more}`;
   const advice = standings.some((each) => each !== '')
     ? 'see jugq failures, mend the cause, then run the jugfile again'
     : `run ${missing.length === 1 ? 'its' : 'their'} jugfile, or see jugq status`;
-  return new JugqError('RESULT_MISSING', `${what}: ${advice}`, { fields: { missing } });
+  const ids = missing.map((each) => each.id);
+  return new JugqError('RESULT_MISSING', `${what}: ${advice}`, { fields: { missing: ids } });
 }
 
-/** Empty: nothing is known against it. */
-async function standingOf(project: OpenProject, id: TaskId): Promise<string> {
+/** How the last attempt at a task failed; empty: nothing is known against it, or it was invalidated since. */
+async function standingOf(project: OpenProject, { id, markedAt }: MissingResult): Promise<string> {
   const entry = await project.failures.get(id);
   const record = entry && readFailure(project, entry);
-  if (record === undefined || record.kind === 'strike') return '';
+  if (record === undefined || record.kind === 'strike' || record.expects < markedAt) return '';
   const { name, message } = record.error;
-  return `: it ${record.kind === 'final' ? 'failed' : 'failed and is to be tried again'}: ${name}: ${message}`;
+  const what = record.kind === 'final' ? 'it failed' : 'it failed and is to be tried again';
+  return `: ${what}: ${name}: ${message.slice(0, reasonLettersMax)}`;
 }
 
 /**

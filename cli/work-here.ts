@@ -9,6 +9,7 @@ import { countOf } from './report.ts';
 import { readRun } from '../broker/run-records.ts';
 import { activeRuns, isActive } from './runs.ts';
 import { startWorker } from './start-worker.ts';
+import { primeParser } from '../broker/prime-parser.ts';
 import { tuneEngine } from '../worker/engine.ts';
 import type { TraceEvent } from '../worker/trace.ts';
 
@@ -25,6 +26,7 @@ type Ending = 'done' | 'interrupted' | 'aborted' | 'limit' | 'orphaned';
 /** Works until it is interrupted, limited or done. */
 export async function workHere(session: Session, request: WorkRequest): Promise<number> {
   tuneEngine();
+  primeParser(session.project.connection);
   const { settings } = session;
   const { context } = request;
   const { log } = request;

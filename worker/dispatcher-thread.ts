@@ -4,6 +4,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { connectBroker, type ConnectionSettings } from '../broker/connection.ts';
+import { primeParser } from '../broker/prime-parser.ts';
 import { closeProject, openProject } from '../broker/project.ts';
 import { ensureTopology } from '../broker/topology.ts';
 import { invariant } from '../core/errors.ts';
@@ -29,6 +30,7 @@ const trace = (event: TraceEvent): void => {
 
 // The process's own connection tells its user of lost connections; twice would be once too often.
 const connection = await connectBroker(data.connection, () => undefined);
+primeParser(connection);
 const project = await openProject(connection, {
   ...data,
   onUnreadable: (reason) => {
