@@ -5,7 +5,7 @@ import { groupByCause } from '../core/failure-causes.ts';
 import { TaskIndex, type Graph } from '../core/graph.ts';
 import { isTaskId, splitTaskId, type TaskId } from '../core/identifiers.ts';
 import { matchesTask, type Pattern } from '../core/patterns.ts';
-import type { FailureRecord, RunRecord } from '../core/records.ts';
+import { isVoid, type FailureRecord, type RunRecord } from '../core/records.ts';
 import { describeArguments } from './describe-task.ts';
 import type { TaskFailure } from './library-types.ts';
 import { readPlan, type StoredPlan } from './stored-plans.ts';
@@ -106,7 +106,7 @@ async function withoutResult<F extends Final>(
     standing.push(
       ...some.filter(({ record }, i) => {
         const last = found[i];
-        return last === undefined || (!last.present && last.revision <= record.expects);
+        return last === undefined || (!last.present && !isVoid(record, last.revision));
       }),
     );
   }

@@ -1,6 +1,5 @@
 /** Results as users name them: an export of a jugfile, a task, the beginning of an id. */
 import { inspect } from 'node:util';
-import { readFailure } from '../broker/failures.ts';
 import type { OpenProject } from '../broker/project.ts';
 import { decodeArguments, decodeValue } from '../core/codec.ts';
 import { JugqError } from '../core/errors.ts';
@@ -18,6 +17,7 @@ import {
 import { resultStore } from '../worker/result-store.ts';
 import { deriveParts } from './derive-parts.ts';
 import { requireWhole, type LoadedJugfile } from './load-jugfile.ts';
+import { learnAlone } from './task-standings.ts';
 
 /** Stands in a value where a task was. */
 export class TaskPlace {
@@ -125,20 +125,17 @@ export async function readResults(
   ids: ReadonlySet<TaskId>,
 ): Promise<Map<TaskId, Uint8Array>> {
   const found = new Map<TaskId, Uint8Array>();
-  const missing: MissingResult[] = [];
+  const missing: TaskId[] = [];
   const read = async (id: TaskId): Promise<void> => {
     const stored = await project.results.readLast(id);
     if (stored?.present === true) found.set(id, await project.results.valueOf(stored));
-    else missing.push({ id, markedAt: stored?.revision ?? 0 });
+    else missing.push(id);
   };
   const all = [...ids];
   for (let at = 0; at < all.length; at += readAtOnce) {
     await Promise.all(all.slice(at, at + readAtOnce).map(read));
   }
-  if (missing.length > 0) {
-    missing.sort((a, b) => (a.id < b.id ? -1 : 1));
-    throw await resultMissing(project, missing);
-  }
+  if (missing.length > 0) throw await resultMissing(project, missing.sort());
   return found;
 }
 
@@ -146,40 +143,29 @@ const readAtOnce = 256;
 const namedMax = 5;
 const reasonLettersMax = 200;
 
-interface MissingResult {
-  readonly id: TaskId;
-  /** Revision of the marker in its place; 0: none. */
-  readonly markedAt: number;
-}
-
-/** Says of the first few whether they have failed: then running the jugfile again is not all that is to be done. */
-async function resultMissing(
-  project: OpenProject,
-  missing: readonly MissingResult[],
-): Promise<JugqError> {
+/** Says of the first few how they failed: then running the jugfile again is not all that is to be done. */
+async function resultMissing(project: OpenProject, missing: readonly TaskId[]): Promise<JugqError> {
   const named = missing.slice(0, namedMax);
-  const standings = await Promise.all(named.map((each) => standingOf(project, each)));
-  const all = named.map(({ id }, at) => `${id}${standings[at] ?? ''}`).join(', ');
-  const more =
-    missing.length > namedMax ? ` and ${(missing.length - namedMax).toString()} more` : '';
+  const failures = await Promise.all(named.map((id) => describeFailure(project, id)));
+  const more = missing.length - named.length;
   const what =
     missing.length === 1
-      ? `${missing[0]?.id ?? ''} has no result${standings.join('')}`
-      : `${missing.length.toString()} tasks have no result: ${all}${more}`;
-  const advice = standings.some((each) => each !== '')
+      ? `${named.join('')} has no result${failures.join('')}`
+      : `${missing.length.toString()} tasks have no result: ${named
+          .map((id, at) => `${id}${failures[at] ?? ''}`)
+          .join(', ')}${more > 0 ? ` and ${more.toString()} more` : ''}`;
+  const advice = failures.some((each) => each !== '')
     ? 'see jugq failures, mend the cause, then run the jugfile again'
     : `run ${missing.length === 1 ? 'its' : 'their'} jugfile, or see jugq status`;
-  const ids = missing.map((each) => each.id);
-  return new JugqError('RESULT_MISSING', `${what}: ${advice}`, { fields: { missing: ids } });
+  return new JugqError('RESULT_MISSING', `${what}: ${advice}`, { fields: { missing } });
 }
 
-/** How the last attempt at a task failed; empty: nothing is known against it, or it was invalidated since. */
-async function standingOf(project: OpenProject, { id, markedAt }: MissingResult): Promise<string> {
-  const entry = await project.failures.get(id);
-  const record = entry && readFailure(project, entry);
-  if (record === undefined || record.kind === 'strike' || record.expects < markedAt) return '';
-  const { name, message } = record.error;
-  const what = record.kind === 'final' ? 'it failed' : 'it failed and is to be tried again';
+/** How the last attempt at a task failed; empty: nothing is known against it. */
+async function describeFailure(project: OpenProject, id: TaskId): Promise<string> {
+  const { failure } = await learnAlone(project, id);
+  if (failure === undefined || failure.kind === 'strike') return '';
+  const { name, message } = failure.error;
+  const what = failure.kind === 'final' ? 'it failed' : 'it failed and is to be tried again';
   return `: ${what}: ${name}: ${message.slice(0, reasonLettersMax)}`;
 }
 

@@ -4,7 +4,7 @@ import type { OpenProject } from '../broker/project.ts';
 import type { ResultFacts } from '../broker/result-facts.ts';
 import { idOf, row, type Graph } from '../core/graph.ts';
 import type { BlobReference } from '../core/parcel.ts';
-import type { CountedState, FailureRecord } from '../core/records.ts';
+import { isVoid, type CountedState, type FailureRecord } from '../core/records.ts';
 import { unpack } from '../core/wire.ts';
 
 /** What is known of one task. */
@@ -94,9 +94,7 @@ async function learnTask(project: OpenProject, text: string): Promise<Facts> {
   }
   const entry = await project.failures.get(id);
   const failure = entry && readFailure(project, entry);
-  if (failure === undefined) return {};
-  const isVoid = failure.kind !== 'strike' && failure.expects < (stored?.revision ?? 0);
-  return isVoid ? {} : { failure };
+  return failure === undefined || isVoid(failure, stored?.revision ?? 0) ? {} : { failure };
 }
 
 /** What its own facts say of a task, if they suffice. */

@@ -125,6 +125,19 @@ export interface FailureRecord {
   readonly at: string;
 }
 
+/**
+ * Whether a failed attempt says nothing of its task any more: it had inputs that were invalidated meanwhile. Strikes
+ * always count: they accuse the task, whatever its inputs were.
+ *
+ * @param revision - of the last entry of the task's key, 0: none
+ */
+export function isVoid(
+  { kind, expects }: { readonly kind: string; readonly expects: number },
+  revision: number,
+): boolean {
+  return kind !== 'strike' && expects < revision;
+}
+
 /** Two executions of one task gave different results, from the same inputs and with the same code. */
 export interface DifferenceRecord {
   readonly format: number;

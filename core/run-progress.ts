@@ -21,6 +21,7 @@ import type { RunId } from './identifiers.ts';
 import type { KnownResult } from './known-results.ts';
 import type { Plan } from './plan-format.ts';
 import { ReadyTasks } from './ready-tasks.ts';
+import { isVoid } from './records.ts';
 import { wantedFacts } from './wanted-tasks.ts';
 
 /** The states, as numbers that fit a byte. */
@@ -226,17 +227,11 @@ export function learnFailure(run: RunProgress, task: number, failure: KnownFailu
   settle(run, [task]);
 }
 
-/**
- * The failure record that counts for a task.
- *
- * An attempt that a later entry of the task's key has overtaken failed with inputs that were invalidated meanwhile, so
- * its record is void. Strikes always count: they accuse the task, whatever its inputs were.
- */
+/** The failure record that counts for a task: none that a later entry of the task's key has made void. */
 export function standingFailure(run: RunProgress, task: number): KnownFailure | undefined {
   const failure = run.failures.get(task);
   if (failure === undefined || failure.kind === 'none') return undefined;
-  const isVoid = failure.kind !== 'strike' && failure.expects < (run.revision[task] ?? 0);
-  return isVoid ? undefined : failure;
+  return isVoid(failure, run.revision[task] ?? 0) ? undefined : failure;
 }
 
 /** Whether the failure record of a task is to be deleted: a result or a marker has overtaken it. */
