@@ -45,8 +45,6 @@ interface Standings {
   readonly overtaken: readonly TaskId[];
 }
 
-const nothing: Standings = { known: [], overtaken: [] };
-
 /** Where work goes that is ready for a thread. */
 export interface Ready {
   add(work: Work): void;
@@ -67,14 +65,8 @@ export class Preparation {
 
   /** Prepares a first delivery. */
   async prepare(held: HeldParcel): Promise<void> {
-    const { parcel } = held;
-    const { known, overtaken } = parcel.quick ? nothing : await this.#lookUp(parcel.tasks);
-    for (const id of known) this.#context.held.settle(held, id, 'other');
-    // The dispatcher hears of the marker as well, and publishes them with its revision.
-    for (const id of overtaken) this.#context.held.settle(held, id, 'none');
-    const unfinished = parcel.tasks.filter(
-      ({ id }) => !known.includes(id) && !overtaken.includes(id),
-    );
+    const { quick, tasks } = held.parcel;
+    const unfinished = quick ? tasks : this.#settleKnown(held, await this.#lookUp(tasks));
     if (held.ends !== undefined) {
       await this.#prepareTogether(held, held.ends, unfinished);
       return;
@@ -110,13 +102,10 @@ export class Preparation {
   /** Prepares a delivery of a message that was delivered before and never answered. */
   async prepareSuspect(held: HeldParcel, queue: string): Promise<void> {
     const { parcel } = held;
-    const { known, overtaken } = await this.#lookUp(parcel.tasks);
-    for (const id of known) {
-      await dropFailure(this.#context, id);
-      this.#context.held.settle(held, id, 'other');
-    }
-    for (const id of overtaken) this.#context.held.settle(held, id, 'none');
-    const open = parcel.tasks.filter(({ id }) => !known.includes(id) && !overtaken.includes(id));
+    const standings = await this.#lookUp(parcel.tasks);
+    const { known } = standings;
+    for (const id of known) await dropFailure(this.#context, id);
+    const open = this.#settleKnown(held, standings);
     // What has failed since has no result to be known by, and would be run again.
     const failed = await concluded(this.#context, open);
     for (const id of failed) this.#context.held.settle(held, id, 'none');
@@ -143,6 +132,14 @@ export class Preparation {
     const suspect = { failureRevision: task.failureExpects, strikes: 0, died };
     await this.prepareTask(held, task, suspect);
     this.#ready.pump();
+  }
+
+  /** Settles the tasks that are not to be run, and gives the others. */
+  #settleKnown(held: HeldParcel, { known, overtaken }: Standings): ParcelTask[] {
+    for (const id of known) this.#context.held.settle(held, id, 'other');
+    // The dispatcher hears of the marker as well, and publishes them with its revision.
+    for (const id of overtaken) this.#context.held.settle(held, id, 'none');
+    return held.parcel.tasks.filter(({ id }) => !known.includes(id) && !overtaken.includes(id));
   }
 
   async #lookUp(tasks: readonly ParcelTask[]): Promise<Standings> {
