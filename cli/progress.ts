@@ -171,7 +171,8 @@ function formatTotals(view: RunView, pace: Pace): string {
 function formatLine(view: RunView, pace: Pace): string {
   const totals = addCounts(Object.values(view.record.functions));
   const all = totals.finished + totals.waiting + totals.ready + totals.failed + totals.blocked;
-  const running = view.workers.reduce((sum, each) => sum + sumOf(each.running), 0);
+  const names = Object.keys(view.record.functions);
+  const running = names.reduce((sum, name) => sum + runningOf(view, name), 0);
   const failed = totals.failed > 0 ? `, ${totals.failed.toString()} failed` : '';
   const notes = notesOn(view, pace).map((each) => `; ${each}`);
   return `${totals.finished.toString()}/${all.toString()} tasks finished, ${running.toString()} running${failed}${notes.join('')}`;
@@ -195,8 +196,4 @@ function runningOf(view: RunView, name: string): number {
   const running = view.workers.reduce((sum, each) => sum + (each.running[name] ?? 0), 0);
   // Workers tell of themselves every few seconds, and may run tasks of other runs.
   return Math.min(running, waiting + ready);
-}
-
-function sumOf(running: Readonly<Record<string, number>>): number {
-  return Object.values(running).reduce((sum, each) => sum + each, 0);
 }

@@ -6,10 +6,10 @@ import { loadHooks } from './hooks.ts';
 import type { Metrics } from './metrics.ts';
 import type { Session } from './session.ts';
 import { countOf } from './report.ts';
+import { primeParser } from '../broker/prime-parser.ts';
 import { readRun } from '../broker/run-records.ts';
 import { activeRuns, isActive } from './runs.ts';
 import { startWorker } from './start-worker.ts';
-import { primeParser } from '../broker/prime-parser.ts';
 import { tuneEngine } from '../worker/engine.ts';
 import type { TraceEvent } from '../worker/trace.ts';
 
