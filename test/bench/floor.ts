@@ -39,7 +39,7 @@ export interface FloorWork {
   /** All at once, or each when the one before it has its result. */
   readonly shape: 'flood' | 'chain';
   /** How many times the same processes have done as much before; absent: never. */
-  readonly rounds?: number;
+  readonly roundsBefore?: number;
 }
 
 /** How long it took. */
@@ -124,7 +124,7 @@ async function carryOut(connection: NatsConnection, work: FloorWork): Promise<Fl
     },
   });
   await followResults(connection);
-  const { tasks, shape, rounds = 0 } = work;
+  const { tasks, shape, roundsBefore = 0 } = work;
   const round = async (first: number): Promise<FloorTimes> => {
     let results = 0;
     let firstAt = 0;
@@ -141,8 +141,8 @@ async function carryOut(connection: NatsConnection, work: FloorWork): Promise<Fl
     const endedAt = await inTime(lastResult);
     return { seconds: (endedAt - startedAt) / 1000, resultsSeconds: (endedAt - firstAt) / 1000 };
   };
-  for (let before = 0; before < rounds; before++) await round(before * tasks);
-  return round(rounds * tasks);
+  for (let before = 0; before < roundsBefore; before++) await round(before * tasks);
+  return round(roundsBefore * tasks);
 }
 
 async function inTime(lastResult: Promise<number>): Promise<number> {

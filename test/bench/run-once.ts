@@ -63,19 +63,19 @@ export async function runOnce(
  *
  * That of tasks with dependencies is the floor of as many without: nothing makes them cheaper.
  *
- * @param rounds - how many times the processes have done as much before
+ * @param roundsBefore - how many times the processes have done as much before
  */
 export function throughput(
   tasks: number,
   workers: number,
-  rounds = 0,
+  roundsBefore = 0,
 ): Pick<Workload, 'unit' | 'goal' | 'repeats'> & Required<Pick<Workload, 'floor'>> {
   return {
     unit: 'tasks/s',
     goal: enough,
     repeats: 3,
     floor: async (binary) =>
-      tasks / (await floorOf(binary, { tasks, workers, shape: 'flood', rounds })).seconds,
+      tasks / (await floorOf(binary, { tasks, workers, shape: 'flood', roundsBefore })).seconds,
   };
 }
 

@@ -157,7 +157,7 @@ function floodAgain(name: string, workers: number): Workload {
         workers,
         jugfile: 'many.ts',
         args: argsOf(rounds),
-        before: [argsOf(0), argsOf(1)],
+        before: Array.from({ length: rounds }, (_, round) => argsOf(round)),
         tasks: floodTasks,
         check: (values) => {
           expectOneTo((rounds + 1) * floodTasks, values);

@@ -27,6 +27,11 @@ export interface TrialWorker {
   crash(): Promise<void>;
 }
 
+/** The tasks that a worker has started, in their order. */
+export function startedBy({ events }: TrialWorker): TaskId[] {
+  return events.flatMap((each) => (each.kind === 'task-started' ? each.task : []));
+}
+
 export interface TrialWorkerOptions {
   readonly threads?: number;
   readonly ackWaitMs?: number;

@@ -6,7 +6,7 @@ import test from 'ava';
 import { findDoomed, invalidateDoomed } from '../../cli/invalidate.ts';
 import { parsePatterns } from '../../core/patterns.ts';
 import { eventually } from '../kit/eventually.ts';
-import { startTrial } from '../kit/trial.ts';
+import { startedBy, startTrial } from '../kit/trial.ts';
 
 test.serial(
   'invalidated while a dependent runs: its result is refused, and computed again from the new input',
@@ -32,9 +32,7 @@ test.serial(
     if (source === undefined || taker === undefined) throw new Error('two tasks');
     trial.startDispatcher();
     const worker = await trial.startWorker();
-    await eventually('the dependent to run', () =>
-      worker.events.some((event) => event.kind === 'task-started' && event.task === taker),
-    );
+    await eventually('the dependent to run', () => startedBy(worker).includes(taker));
     const doomed = await findDoomed(trial.project, { patterns: parsePatterns(['source']) });
     t.deepEqual([...doomed.tasks.keys()], [source, taker]);
     t.like(await invalidateDoomed(trial.project, doomed, () => undefined), {
@@ -79,11 +77,9 @@ test.serial(
     await eventually('the queue to be empty', async () => {
       return (await trial.project.queue.list()).length === 0;
     });
-    const started = (): string[] =>
-      worker.events.flatMap((event) => (event.kind === 'task-started' ? event.task : []));
-    t.deepEqual(started(), []);
+    t.deepEqual(startedBy(worker), []);
     trial.startDispatcher();
     t.is((await trial.end(run)).state, 'finished');
-    t.deepEqual(started().sort(), [...ids].sort());
+    t.deepEqual(startedBy(worker).sort(), [...ids].sort());
   },
 );

@@ -9,7 +9,7 @@ import { functionOf, idOf } from '../../core/graph.ts';
 import { encodeParcel } from '../../core/parcel.ts';
 import { encodeRecord, recordFormat, type FailureRecord } from '../../core/records.ts';
 import { eventually } from '../kit/eventually.ts';
-import { startTrial, trialAckWaitMs, type Trial } from '../kit/trial.ts';
+import { startedBy, startTrial, trialAckWaitMs, type Trial } from '../kit/trial.ts';
 
 const queue = 'default';
 
@@ -76,8 +76,7 @@ test('a worker that dies when some of its tasks have failed: these are not run a
   await eventually('the queue to be empty', async () => {
     return (await trial.project.queue.list()).length === 0;
   });
-  const started = worker.events.flatMap((e) => (e.kind === 'task-started' ? e.task : []));
-  t.deepEqual(started.sort(), [head, struck, open].sort());
+  t.deepEqual(startedBy(worker).sort(), [head, struck, open].sort());
   t.is((await trial.failure(failed))?.worker, 'dead');
   t.is((await trial.failure(retried))?.kind, 'retry');
   t.is((await trial.failure(open))?.kind, 'final');
@@ -152,10 +151,8 @@ test('a worker that dies, and its tasks were marked meanwhile: none is run from 
   await eventually('the queue to be empty', async () => {
     return (await trial.project.queue.list()).length === 0;
   });
-  const started = (): string[] =>
-    worker.events.flatMap((each) => (each.kind === 'task-started' ? each.task : []));
-  t.deepEqual(started(), []);
+  t.deepEqual(startedBy(worker), []);
   trial.startDispatcher();
   t.is((await trial.end(run)).state, 'finished');
-  t.deepEqual(started().sort(), [...ids].sort());
+  t.deepEqual(startedBy(worker).sort(), [...ids].sort());
 });

@@ -2,7 +2,7 @@ import test from 'ava';
 import { readDifferences, recordDifference } from '../../broker/differences.ts';
 import { eventually } from '../kit/eventually.ts';
 import { idFor } from '../kit/project.ts';
-import { startTrial, trialAckWaitMs } from '../kit/trial.ts';
+import { startedBy, startTrial, trialAckWaitMs } from '../kit/trial.ts';
 
 test.serial(
   'a graph with inputs in structures: every result is that of the sequential program',
@@ -138,8 +138,8 @@ test.serial(
     while ((await trial.project.queue.list()).length > 0) {
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
-    t.is(first.events.filter((event) => event.kind === 'task-started').length, 1);
-    t.is(second.events.filter((event) => event.kind === 'task-started').length, 0);
+    t.is(startedBy(first).length, 1);
+    t.is(startedBy(second).length, 0);
     t.is(second.events.find((event) => event.kind === 'parcel-taken')?.deliveries, 2);
   },
 );
@@ -210,7 +210,7 @@ test.serial(
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
     t.is(worker.events.filter((event) => event.kind === 'parcel-taken').length, 1);
-    t.is(worker.events.filter((event) => event.kind === 'task-started').length, 1);
+    t.is(startedBy(worker).length, 1);
   },
 );
 
