@@ -39,7 +39,7 @@ export async function carryOut(
   let { record } = planned.submitted;
   // What somebody else has planned on is theirs: it is only waited for.
   let isOurs = true;
-  const progress = request.json ? undefined : await startProgress(request.context.stderr);
+  const progress = request.json ? undefined : await startProgress(request.context);
   const sign = setInterval(() => {
     if (record.waits !== undefined && isOurs) tellAlive(session.project, record.id);
   }, aliveEveryMs);

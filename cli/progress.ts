@@ -2,10 +2,11 @@
 import colors from 'picocolors';
 import { formatDuration } from '../core/duration.ts';
 import { addCounts, isOver, type Counts } from '../core/records.ts';
-import type { OutputStream } from './commands/base.ts';
+import type { CommandContext, OutputStream } from './commands/base.ts';
 import type { LiveDisplay } from './live-display.ts';
 import { loneliness, lonelyQueues } from './lonely-queues.ts';
 import { pausedNote } from './runs.ts';
+import { canRepaint } from './terminal.ts';
 import type { RunView } from './watch-run.ts';
 
 export interface Progress {
@@ -24,9 +25,10 @@ const redrawEveryMs = 100;
 /** Work that nobody takes is told so after this long, and again as often as a plain line. */
 const loneAfterMs = 3000;
 
-/** A display on the stream: live if it is a terminal. */
-export async function startProgress(stream: OutputStream): Promise<Progress> {
-  if (stream.isTTY !== true) return plainProgress(stream);
+/** A display on standard error: live if that can be painted again. */
+export async function startProgress(context: CommandContext): Promise<Progress> {
+  const { stderr: stream, env } = context;
+  if (!canRepaint(stream, env)) return plainProgress(stream);
   // What paints takes as long to load as the server's client, and no script has a use for it.
   const { startDisplay } = await import('./live-display.ts');
   return liveProgress(startDisplay(stream), stream);

@@ -23,6 +23,7 @@ import { writeStatusPage } from './status-page.ts';
 import { describeStale } from './stale-results.ts';
 import { scanResults, type ScanFound } from './status-scan.ts';
 import { readPlan } from './stored-plans.ts';
+import { canRepaint } from './terminal.ts';
 
 export interface StatusRequest {
   readonly jugfile: string | undefined;
@@ -73,11 +74,11 @@ interface Shower {
 
 /** Where a status goes: a page, a line of JSON, a display that is painted again, or text. */
 async function shower({ context, html, json, short, watch }: StatusRequest): Promise<Shower> {
-  const { stdout, cwd } = context;
+  const { stdout, cwd, env } = context;
   const end = (): void => undefined;
   if (html !== undefined) return { take: (status) => writeStatusPage(html, cwd, status), end };
   const text = json ? JSON.stringify : short ? formatShort : formatStatus;
-  if (!watch || json || stdout.isTTY !== true)
+  if (!watch || json || !canRepaint(stdout, env))
     return { take: (status) => void stdout.write(`${text(status)}\n`), end };
   const { startDisplay } = await import('./live-display.ts');
   const display = startDisplay(stdout);

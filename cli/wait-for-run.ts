@@ -22,7 +22,7 @@ export async function waitForRun(
 ): Promise<number> {
   const { context, json, timeoutMs } = options;
   const { id } = await findRun(session.project, prefix);
-  const progress = json ? undefined : await startProgress(context.stderr);
+  const progress = json ? undefined : await startProgress(context);
   const dispatcher = session.startDispatcher(() => undefined);
   try {
     const record = await watchRun(session.project, {
