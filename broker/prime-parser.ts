@@ -1,5 +1,6 @@
 /**
- * Shows the client's parser at once what it meets seldom: messages that were cut in two on their way.
+ * Shows the client's parser at once what it meets seldom: messages that were cut in two on their way, and the server's
+ * question whether the client is there.
  *
  * The engine compiles the parser, which is large, for what it has seen. The first message that is cut comes just after
  * that and throws the work away, and so does the first that is cut elsewhere: in a worker's first second up to five
@@ -45,6 +46,8 @@ export function primeParser(connection: NatsConnection): void {
       }
     }
   }
-  // The server's answer to this is the other thing that comes seldom. A connection that fails says so elsewhere.
+  // The client answers this, which the server does not mind.
+  parser.parse(Buffer.from('PING\r\n'));
+  // And the server answers this. A connection that fails says so elsewhere.
   connection.flush().catch(() => undefined);
 }

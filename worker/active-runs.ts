@@ -5,7 +5,7 @@ import type { ResultEntry } from '../broker/results.ts';
 import { readRun } from '../broker/run-records.ts';
 import { expectedMs, isKnown, noteDuration } from '../core/dispatch.ts';
 import { JugqError } from '../core/errors.ts';
-import { TaskIndex, type Graph } from '../core/graph.ts';
+import type { Graph } from '../core/graph.ts';
 import type { RunId } from '../core/identifiers.ts';
 import type { KnownResult } from '../core/known-results.ts';
 import { decodePlanOf, type Plan } from '../core/plan-format.ts';
@@ -121,6 +121,7 @@ export class ActiveRuns {
     const startedAt = performance.now();
     const { id, basis } = book.record;
     const seen: ResultEntry[] = [];
+    const failuresUpTo = this.#failures.revision;
     this.#loading.add(seen);
     const run = await this.#readRun(id, basis, planName);
     this.#loading.delete(seen);
@@ -132,6 +133,7 @@ export class ActiveRuns {
     book.pause(paused);
     if (paused) this.#context.tell({ kind: 'run-paused', run: id, paused });
     for (const entry of seen) this.#context.tell(resultEvent(entry));
+    this.#failures.tellSince(failuresUpTo);
     this.#cancelTasks(id);
     book.dirty = true;
     const ms = Math.round(performance.now() - startedAt);
@@ -142,15 +144,17 @@ export class ActiveRuns {
   async #readRun(id: RunId, basis: number, planName: string): Promise<RunProgress | undefined> {
     const { project, state, trace } = this.#context;
     try {
-      const plan = await this.#readPlan(id, planName);
-      // The record of a run may have overtaken the failures that its planner cleared before.
-      await this.#failures.readAll();
+      const [plan, last] = await Promise.all([
+        this.#readPlan(id, planName),
+        project.results.lastRevision(),
+        // The record of a run may have overtaken the failures that its planner cleared before.
+        this.#failures.readAll(),
+      ]);
       const results = await project.results.known(plan.graph, plan.past);
       await this.#learnDurations(plan.graph, results);
-      const failures = this.#failures.in(new TaskIndex(plan.graph));
-      // Results that were made anew count from 1 again: none of those that are there is older than the run.
-      const last = await project.results.lastRevision();
+      const failures = this.#failures.in(plan.graph);
       const { targets, failFast } = this.#books.get(id)?.record ?? {};
+      // Results that were made anew count from 1 again: none of those that are there is older than the run.
       const run = { id, plan, basis: basis > last ? 0 : basis, targets, failFast };
       const cost = (name: string): number => expectedMs(state, name);
       return await inTurns(startRunInSteps(run, results, failures, cost));
