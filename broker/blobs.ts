@@ -208,7 +208,7 @@ export class Blobs {
   #corrupt(name: string, how: string): JugqError {
     return new JugqError(
       'VALUE_CORRUPT',
-      `${name} of ${this.#name} cannot be read whole: its chunks are ${how}: plan again to compute it anew`,
+      `${name} of ${this.#name} cannot be read whole: its chunks are ${how}: plan again to make it anew`,
     );
   }
 }

@@ -12,7 +12,7 @@ import { isFunctionName, type TaskId } from '../core/identifiers.ts';
 import type { KnownResult, PastResults, StreamPlace } from '../core/known-results.ts';
 import type { BlobReference } from '../core/parcel.ts';
 import { pack, unpack } from '../core/wire.ts';
-import { JugqError } from '../core/errors.ts';
+import { isJugqError, JugqError } from '../core/errors.ts';
 import type { Blobs } from './blobs.ts';
 import { isMarker } from './bucket.ts';
 import { follow, type Following } from './follow.ts';
@@ -173,14 +173,13 @@ export class Results {
    */
   async valueOf(stored: StoredResult): Promise<Uint8Array> {
     if (!stored.isBlob) return stored.data;
-    const bytes = await this.#blobs.get(blobOf(stored));
-    if (bytes === undefined) {
-      throw new JugqError(
-        'VALUE_CORRUPT',
-        `the large result of ${stored.id} is gone: plan again to compute it anew`,
-      );
+    try {
+      const bytes = await this.#blobs.get(blobOf(stored));
+      if (bytes === undefined) throw corruptResult(stored.id);
+      return bytes;
+    } catch (error) {
+      throw isJugqError(error, 'VALUE_CORRUPT') ? corruptResult(stored.id) : error;
     }
-    return bytes;
   }
 
   /**
@@ -314,4 +313,12 @@ interface LeaderAnswer {
 /** Headers as `STREAM.MSG.GET` gives them: base64 of the lines as they were sent. */
 function parseHeaders(text: string | undefined): HeaderReader | undefined {
   return text === undefined ? undefined : new HeaderText(Buffer.from(text, 'base64').toString());
+}
+
+/** Planning alone would not help: by its head, the result is there. */
+function corruptResult(id: TaskId): JugqError {
+  return new JugqError(
+    'VALUE_CORRUPT',
+    `the large result of ${id} is gone or damaged: drop it with jugq invalidate ${id}, then plan again`,
+  );
 }

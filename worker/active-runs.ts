@@ -81,9 +81,7 @@ export class ActiveRuns {
     const book = this.#books.get(id);
     book?.see(record, entry.revision);
     if (isOver(record.state)) {
-      // Its planner has ended it: what it had planned is of no use.
-      const isActive = this.#context.state.runs.some((each) => each.id === id);
-      if (isActive) this.#context.tell({ kind: 'run-removed', run: id, recall: 'idle' });
+      this.#forget(id, book);
       return;
     }
     if (record.plan === undefined || this.#cancelled.has(id)) return;
@@ -94,6 +92,17 @@ export class ActiveRuns {
     const load = this.#load(opened, record.plan, record.step);
     this.#loads.add(load);
     this.#context.guard(load.finally(() => this.#loads.delete(load)));
+  }
+
+  /** A run is over: a reign may last for weeks, and its plan may be large. */
+  #forget(id: RunId, book: RunBook | undefined): void {
+    // If its planner has ended it, what it had planned is of no use.
+    if (book?.run !== undefined)
+      this.#context.tell({ kind: 'run-removed', run: id, recall: 'idle' });
+    this.#books.delete(id);
+    this.#cancelled.delete(id);
+    this.#paused.delete(id);
+    this.#unwanted.delete(id);
   }
 
   #seeWish(id: RunId, wish: string, value: Uint8Array | undefined): void {
@@ -125,8 +134,9 @@ export class ActiveRuns {
     this.#loading.add(seen);
     const run = await this.#readRun(id, basis, planName);
     this.#loading.delete(seen);
-    if (this.#context.isOver() || run === undefined || this.#cancelled.has(id) || book.step > step)
-      return;
+    if (this.#context.isOver() || run === undefined) return;
+    // Meanwhile somebody has cancelled it, ended it or planned it on.
+    if (this.#cancelled.has(id) || isOver(book.record.state) || book.step > step) return;
     book.run = run;
     this.#context.tell({ kind: 'run-added', run });
     const paused = this.#paused.has(id);
@@ -200,7 +210,7 @@ export class ActiveRuns {
     if (this.#cancelled.has(id)) return;
     this.#cancelled.add(id);
     const book = this.#books.get(id) ?? (await this.#openBook(id));
-    if (book === undefined || this.#context.isOver() || isOver(book.record.state)) return;
+    if (book === undefined || this.#context.isOver()) return;
     this.#context.tell({ kind: 'run-removed', run: id, recall });
     book.end('cancelled');
     this.#context.trace({ kind: 'run-over', run: id, state: 'cancelled' });
@@ -209,7 +219,7 @@ export class ActiveRuns {
   async #openBook(id: RunId): Promise<RunBook | undefined> {
     const entry = await this.#context.project.runs.get(id);
     const record = entry && readRun(this.#context.project, entry);
-    if (entry === undefined || record === undefined) return undefined;
+    if (entry === undefined || record === undefined || isOver(record.state)) return undefined;
     const book = new RunBook(record, entry.revision);
     this.#books.set(id, book);
     return book;

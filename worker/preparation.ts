@@ -14,6 +14,7 @@ import { companies } from './companies.ts';
 import type { ParcelEnds } from './parcel-ends.ts';
 import type { Work } from './schedule.ts';
 import type { BatchTask } from './task-protocol.ts';
+import { isWrongRevision, toJugqError } from '../broker/nats-errors.ts';
 import { tellTakenApart } from '../broker/taken-apart.ts';
 import { dropFailure } from './store-outcome.ts';
 import { concluded, publishSingly } from './suspects.ts';
@@ -109,6 +110,8 @@ export class Preparation {
     // What has failed since has no result to be known by, and would be run again.
     const failed = await concluded(this.#context, open);
     for (const id of failed) this.#context.held.settle(held, id, 'none');
+    // Recalled meanwhile: whoever did that knows that nothing of it has begun.
+    if (held.gone) return;
     const left = open.filter((task) => !failed.includes(task.id));
     const [head] = parcel.tasks;
     const tail = left.filter((task) => task !== head);
@@ -262,10 +265,11 @@ export class Preparation {
     const own = await results.readFromLeader(task.id);
     if (own?.present !== true && !missing.marked) {
       const outcome = await results.mark(missing.id, missing.revision);
-      // Refused: somebody wrote there meanwhile, so it is worth another look.
-      if (outcome.kind === 'refused') {
-        return this.#work(held, task, how);
-      }
+      if (held.gone) return undefined;
+      // Somebody wrote there meanwhile, so it is worth another look.
+      if (isWrongRevision(outcome)) return this.#work(held, task, how);
+      if (outcome.kind === 'refused')
+        throw toJugqError(outcome, `asking for the missing result of ${missing.id}`);
     }
     this.#context.held.settle(held, task.id, 'none');
     return undefined;

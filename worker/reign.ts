@@ -51,6 +51,7 @@ export class Reign {
   #isOpen = false;
   #events: DispatchEvent[] = [];
   #turning = false;
+  #doubt: NodeJS.Timeout | undefined;
   #ended = false;
   #sweeping = false;
 
@@ -190,7 +191,7 @@ export class Reign {
     this.#every(recordEveryMs, () => this.#writeRecords());
     this.#every(tickMs, () => {
       const due = state.runs.some((run) => nextDue(run) <= this.#now());
-      if (due || state.heldUntil > 0) this.#tell({ kind: 'tick' });
+      if (this.#lease.isHeld && (due || state.heldUntil > 0)) this.#tell({ kind: 'tick' });
     });
   }
 
@@ -218,8 +219,9 @@ export class Reign {
     if (this.#ended) return;
     if (!this.#lease.isHeld) {
       // It is doubtful for the moment: decide when it is renewed, or never.
-      setTimeout(() => {
-        this.#tell({ kind: 'tick' });
+      this.#doubt ??= setTimeout(() => {
+        this.#doubt = undefined;
+        this.#decide();
       }, recordEveryMs).unref();
       return;
     }

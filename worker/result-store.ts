@@ -5,10 +5,11 @@ import type { PiecePlace } from '../broker/blobs.ts';
 import { isWrongRevision, toJugqError } from '../broker/nats-errors.ts';
 import type { OpenProject } from '../broker/project.ts';
 import type { PublishOutcome } from '../broker/publisher.ts';
-import { blobOf } from '../broker/results.ts';
+import { blobOf, type Results, type StoredResult } from '../broker/results.ts';
 import { noFingerprint } from '../broker/result-facts.ts';
 import { scanHeads, type ResultHead } from '../broker/result-heads.ts';
 import { decodeValue } from '../core/codec.ts';
+import { isJugqError } from '../core/errors.ts';
 import { splitTaskId, type TaskId } from '../core/identifiers.ts';
 import type { BlobReference } from '../core/parcel.ts';
 import type { ResultStore } from './evaluate.ts';
@@ -30,11 +31,7 @@ export function resultStore(
   const { results } = project;
   return {
     shipsFiles,
-    read: (ids) =>
-      eachOf(ids, async (id) => {
-        const stored = await results.readLast(id);
-        return stored?.present === true ? results.valueOf(stored) : undefined;
-      }),
+    read: (ids) => eachOf(ids, (id) => wholeOf(results, id)),
     readPiece: (id, next) => readPiece(project, id, next),
     present: (ids) => eachOf(ids, async (id) => (await results.readLast(id))?.present === true),
     async presentIn(graph) {
@@ -47,20 +44,64 @@ export function resultStore(
   };
 }
 
+/**
+ * A result whose blob is gone or damaged is no result: it gets a marker, so that it is computed again.
+ *
+ * @throws JugqError `SERVER_FULL`, `SERVER_FAILED`
+ */
+async function dropDamaged(results: Results, { id, revision }: StoredResult): Promise<void> {
+  const outcome = await results.mark(id, revision);
+  // If somebody has written there meanwhile, that counts.
+  if (outcome.kind === 'refused' && !isWrongRevision(outcome))
+    throw toJugqError(outcome, `dropping the damaged result of ${id}`);
+}
+
+/** CBOR of a result; undefined if it is not there, or not whole. */
+async function wholeOf(results: Results, id: TaskId): Promise<Uint8Array | undefined> {
+  const stored = await results.readLast(id);
+  if (stored?.present !== true) return undefined;
+  try {
+    return await results.valueOf(stored);
+  } catch (error) {
+    if (!isJugqError(error, 'VALUE_CORRUPT')) throw error;
+    await dropDamaged(results, stored);
+    return undefined;
+  }
+}
+
 /** The leader has the last word: whoever asks knows that it was there. */
 async function readPiece(
-  { results, blobs }: OpenProject,
+  project: OpenProject,
   id: TaskId,
   next: PiecePlace | undefined,
 ): Promise<ResultPiece | undefined> {
-  if (next !== undefined) return blobs.piece(next);
+  if (next !== undefined) return pieceAt(project, id, next);
+  const { results, blobs } = project;
   const near = await results.read(id);
   const stored = near?.present === true ? near : await results.readFromLeader(id);
   if (stored?.present !== true) return undefined;
   const digest = stored.facts?.digest;
   if (!stored.isBlob) return { bytes: stored.data, next: undefined, digest };
   const first = await blobs.firstPiece(blobOf(stored));
-  return first && { ...(await blobs.piece(first)), digest };
+  if (first !== undefined) return { ...(await pieceAt(project, id, first)), digest };
+  await dropDamaged(results, stored);
+  return undefined;
+}
+
+async function pieceAt(
+  { results, blobs }: OpenProject,
+  id: TaskId,
+  place: PiecePlace,
+): Promise<ResultPiece> {
+  try {
+    return await blobs.piece(place);
+  } catch (error) {
+    if (!isJugqError(error, 'VALUE_CORRUPT')) throw error;
+    const last = await results.readFromLeader(id);
+    const isIt = last?.present === true && last.isBlob && blobOf(last) === place.name;
+    if (isIt) await dropDamaged(results, last);
+    throw error;
+  }
 }
 
 /** A result store for those who only want to know what a jugfile declares before it needs any value. */

@@ -1,9 +1,16 @@
 import test from 'ava';
 import type { Entry } from '../../broker/bucket.ts';
+import type { OpenProject } from '../../broker/project.ts';
+import type { Submitted } from '../../cli/submit-run.ts';
 import { apply, startDispatch, type DispatchEvent } from '../../core/dispatch.ts';
 import type { Graph } from '../../core/graph.ts';
 import { invariant } from '../../core/errors.ts';
-import { encodeRecord, recordFormat, type FailureRecord } from '../../core/records.ts';
+import {
+  encodeRecord,
+  recordFormat,
+  type FailureRecord,
+  type RunRecord,
+} from '../../core/records.ts';
 import { holds, fact, type KnownFailure } from '../../core/run-progress.ts';
 import { ActiveRuns } from '../../worker/active-runs.ts';
 import type { ReignContext } from '../../worker/reign-context.ts';
@@ -26,27 +33,13 @@ class LateFailure extends SeenFailures {
   }
 }
 
-test('a task fails while the plan of its run is being read: the run knows', async (t) => {
-  await using trial = await startTrial();
-  const { project } = trial;
-  const submitted = await trial.submit(`
-    import { task } from 'jugq';
-    const odd = task(function odd(x: number) { return x; });
-    odd(1);
-  `);
-  const [id] = trial.ids(submitted, 'odd');
-  invariant(id, 'there is one');
-  const record: FailureRecord = {
-    ...{ format: recordFormat, kind: 'final', task: id, attempt: 1, strikes: 0, expects: 0 },
-    ...{ error: { name: 'Error', message: 'no', stack: '' }, worker: 'w', at: '2026-01-01' },
-  };
-  const value = encodeRecord(record);
-  const late: Entry = { key: id, value, revision: 7, writtenAt: Date.now() };
+/** What a reign's parts are given, and what they have told. */
+function contextOf(project: OpenProject): ReignContext & { readonly events: DispatchEvent[] } {
   const events: DispatchEvent[] = [];
-  const state = startDispatch();
-  const context: ReignContext = {
+  return {
+    events,
     project,
-    state,
+    state: startDispatch(),
     trace: () => undefined,
     tell: (event) => events.push(event),
     guard: () => undefined,
@@ -55,10 +48,43 @@ test('a task fails while the plan of its run is being read: the run knows', asyn
     writeRecords: () => undefined,
     sweepSoon: () => undefined,
   };
+}
+
+const jugfile = `
+  import { task } from 'jugq';
+  const odd = task(function odd(x: number) { return x; });
+  odd(1);
+`;
+
+/** The record of a submitted run as it was written, and as whoever ends it would write it. */
+async function entriesOf(
+  project: OpenProject,
+  { record }: Submitted,
+): Promise<{ readonly written: Entry; readonly ended: Entry }> {
+  const written = await project.runs.get(record.id);
+  invariant(written, 'it was submitted');
+  const over: RunRecord = { ...record, state: 'failed' };
+  return {
+    written,
+    ended: { ...written, value: encodeRecord(over), revision: written.revision + 1 },
+  };
+}
+
+test('a task fails while the plan of its run is being read: the run knows', async (t) => {
+  await using trial = await startTrial();
+  const submitted = await trial.submit(jugfile);
+  const [id] = trial.ids(submitted, 'odd');
+  invariant(id, 'there is one');
+  const record: FailureRecord = {
+    ...{ format: recordFormat, kind: 'final', task: id, attempt: 1, strikes: 0, expects: 0 },
+    ...{ error: { name: 'Error', message: 'no', stack: '' }, worker: 'w', at: '2026-01-01' },
+  };
+  const value = encodeRecord(record);
+  const late: Entry = { key: id, value, revision: 7, writtenAt: Date.now() };
+  const context = contextOf(trial.project);
+  const { events, state } = context;
   const runs = new ActiveRuns(context, new LateFailure(context, late));
-  const entry = await project.runs.get(submitted.record.id);
-  invariant(entry, 'it was submitted');
-  runs.see(entry);
+  runs.see((await entriesOf(trial.project, submitted)).written);
   await runs.loaded();
   // What was told before the run was there has been decided on by then.
   const added = events.findIndex((event) => event.kind === 'run-added');
@@ -67,4 +93,32 @@ test('a task fails while the plan of its run is being read: the run knows', asyn
   t.false(instructions.some((each) => each.kind === 'publish'));
   const run = runs.book(submitted.record.id)?.run;
   t.true(run !== undefined && holds(run, 0, fact.failed));
+});
+
+test('a run that is ended while its plan is being read: nothing of it begins', async (t) => {
+  await using trial = await startTrial();
+  const { written, ended } = await entriesOf(trial.project, await trial.submit(jugfile));
+  const context = contextOf(trial.project);
+  const runs = new ActiveRuns(context, new SeenFailures(context));
+  runs.see(written);
+  runs.see(ended);
+  await runs.loaded();
+  t.deepEqual(context.events, []);
+  t.deepEqual([...runs.books()], []);
+});
+
+test('a run that is over is forgotten, with its plan', async (t) => {
+  await using trial = await startTrial();
+  const { written, ended } = await entriesOf(trial.project, await trial.submit(jugfile));
+  const context = contextOf(trial.project);
+  const runs = new ActiveRuns(context, new SeenFailures(context));
+  runs.see(written);
+  await runs.loaded();
+  t.is([...runs.books()].length, 1);
+  runs.see(ended);
+  t.deepEqual([...runs.books()], []);
+  t.deepEqual(
+    context.events.map((each) => each.kind),
+    ['run-added', 'run-removed'],
+  );
 });
