@@ -4,7 +4,7 @@ import type { RunId, TaskId } from './identifiers.ts';
 import { startLedger, type Ledger } from './ledger.ts';
 import type { Pattern } from './patterns.ts';
 import type { Outcome } from './run-outlook.ts';
-import type { KnownFailure, RunProgress } from './run-progress.ts';
+import { fact, holds, type KnownFailure, type RunProgress } from './run-progress.ts';
 
 export interface DispatchState {
   /** Active runs, the oldest first. What two of them know of one task is the same. */
@@ -77,7 +77,7 @@ export type DispatchEvent =
 export type Instruction =
   | {
       readonly kind: 'publish';
-      /** The newest run that declares the tasks; positions are of its graph. */
+      /** The newest run in which the tasks can run: with its code they are executed; positions are of its graph. */
       readonly run: RunProgress;
       readonly tasks: readonly number[];
       readonly head: TaskId;
@@ -120,7 +120,7 @@ export interface Placed {
   readonly task: number;
 }
 
-/** The task as the newest active run has it that declares it: with that run's code it is to be executed. */
+/** The task as the newest active run has it that declares it. */
 export function newestWith(state: DispatchState, placed: Placed): Placed {
   for (let at = state.runs.length - 1; at >= 0; at--) {
     const newer = state.runs[at];
@@ -131,12 +131,23 @@ export function newestWith(state: DispatchState, placed: Placed): Placed {
   return placed;
 }
 
-/** The task as the newest active run has it; undefined if none declares it. */
-export function findNewest(state: DispatchState, id: TaskId): Placed | undefined {
+/**
+ * A ready task as the newest active run has it in which it can run: what it takes is there.
+ *
+ * Runs may disagree on what a task takes: by `noHash`, or when one of them has not expanded a compound, whose inner tasks
+ * it does not know.
+ */
+export function newestReady(state: DispatchState, placed: Placed): Placed {
   for (let at = state.runs.length - 1; at >= 0; at--) {
-    const run = state.runs[at];
-    const task = run?.index.find(id) ?? -1;
-    if (run !== undefined && task !== -1) return { run, task };
+    const newer = state.runs[at];
+    if (newer === undefined || newer === placed.run) break;
+    const theirs = newer.index.findIn(placed.run.plan.graph, placed.task);
+    if (theirs !== -1 && hasAllInputs(newer, theirs)) return { run: newer, task: theirs };
   }
-  return undefined;
+  return placed;
+}
+
+/** Whether all that a task takes is known and there. */
+export function hasAllInputs(run: RunProgress, task: number): boolean {
+  return run.missing[task] === 0 && !holds(run, task, fact.open);
 }

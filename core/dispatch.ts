@@ -119,7 +119,7 @@ export function validate(state: DispatchState): void {
 }
 
 /** What one run makes of a task is nothing to another. */
-const ownFacts = fact.wanted | fact.cancelled | fact.passing;
+const ownFacts = fact.wanted | fact.cancelled | fact.passing | fact.open;
 
 function validateAgreement(run: RunProgress, other: RunProgress): void {
   forShared(run, other, (task, theirs) => {

@@ -3,7 +3,7 @@
  * behind them tasks that wait for nothing but tasks before them in the same message (followers).
  */
 import { takesUnread } from './codec.ts';
-import { newestWith, type DispatchState, type Placed } from './dispatch-state.ts';
+import { newestReady, newestWith, type DispatchState, type Placed } from './dispatch-state.ts';
 import { expectedMs, isKnown, isProven } from './durations.ts';
 import { argumentsLength, argumentsOf, functionOf, idOf, row } from './graph.ts';
 import { enterLedger, type LedgerEntry } from './ledger.ts';
@@ -63,7 +63,7 @@ function takeMates(
   while (tasks.length < most) {
     const task = firstReady(run, fn);
     if (task === -1) break;
-    const theirs = newestWith(state, { run, task });
+    const theirs = newestReady(state, { run, task });
     if (theirs.run !== owner.run || isRetry(theirs) || !fits(parcel, theirs)) break;
     run.ready.pop(fn);
     enterParcel(state, parcel, theirs);

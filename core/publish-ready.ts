@@ -1,6 +1,11 @@
 /** Which ready tasks are published now. */
 import { expectedMs, isKnown } from './durations.ts';
-import { newestWith, type DispatchState, type Instruction, type Placed } from './dispatch-state.ts';
+import {
+  newestReady,
+  type DispatchState,
+  type Instruction,
+  type Placed,
+} from './dispatch-state.ts';
 import { fillParcel, firstReady, isQuick, parcelSize } from './fill-parcel.ts';
 import { argumentsOf, functionOf, hashBytesOf, idOf, row } from './graph.ts';
 import { messageKey } from './ledger.ts';
@@ -84,7 +89,7 @@ function publishOne(
   const fn = bestFunction(state, run);
   if (fn === -1) return 0;
   const size = parcelSize(state, run, fn);
-  const owner = newestWith(state, { run, task: run.ready.pop(fn) });
+  const owner = newestReady(state, { run, task: run.ready.pop(fn) });
   const { graph, code } = owner.run.plan;
   const { name, queue } = functionOf(graph, owner.task);
   const head = idOf(graph, owner.task);
@@ -103,7 +108,7 @@ function bestFunction(state: DispatchState, run: RunProgress): number {
   let bestTask = -1;
   run.plan.graph.functions.forEach((_, fn) => {
     const task = firstReady(run, fn);
-    if (task === -1 || !hasRoom(state, newestWith(state, { run, task }))) return;
+    if (task === -1 || !hasRoom(state, newestReady(state, { run, task }))) return;
     if (bestTask !== -1 && !run.ready.before(task, bestTask)) return;
     best = fn;
     bestTask = task;

@@ -5,7 +5,7 @@
  * lost since; and useless when no run has any use for its tasks.
  */
 import {
-  findNewest,
+  hasAllInputs,
   type DispatchState,
   type Instruction,
   type MessagePlace,
@@ -13,6 +13,7 @@ import {
   type Recall,
 } from './dispatch-state.ts';
 import { functionOf, idOf } from './graph.ts';
+import type { TaskId } from './identifiers.ts';
 import { isFollower, messageKey, parcelAt, type LedgerEntry } from './ledger.ts';
 import { fact, holds, state as states } from './run-progress.ts';
 
@@ -47,13 +48,41 @@ export function withdrawUnqueued(state: DispatchState, decided: Decided): void {
 /** Messages that say something else than the newest plan would, or whose tasks ought not to be queued. */
 export function withdrawStale(state: DispatchState, decided: Decided): void {
   for (const [id, entry] of state.ledger.entries) {
-    const newest = findNewest(state, id);
+    const newest = findNewest(state, id, entry.key);
     if (newest === undefined) continue;
-    const { run, task } = newest;
-    const isOutdated =
-      entry.code !== run.plan.code || entry.queue !== functionOf(run.plan.graph, task).queue;
-    if (isOutdated || !isRightlyQueued(state, newest, entry)) withdraw(decided, entry);
+    const { plan } = newest.run;
+    if (!isRightlyQueued(state, newest, entry)) withdraw(decided, entry);
+    else if (entry.code !== plan.code || entry.queue !== functionOf(plan.graph, newest.task).queue)
+      withdraw(decided, entry, isSameFunction(state, id, entry, newest) ? 'idle' : 'none');
   }
+}
+
+/** The task as the newest active run has it in which it can run from that message; else as the newest has it. */
+function findNewest(state: DispatchState, id: TaskId, key: string): Placed | undefined {
+  let newest: Placed | undefined;
+  for (let at = state.runs.length - 1; at >= 0; at--) {
+    const run = state.runs[at];
+    const task = run?.index.find(id) ?? -1;
+    if (run === undefined || task === -1) continue;
+    newest ??= { run, task };
+    const isFollowing = !holds(run, task, fact.open) && isFollower(state, run, task, key);
+    if (hasAllInputs(run, task) || isFollowing) return { run, task };
+  }
+  return newest;
+}
+
+/** Whether a message's code has the task's function as the newest plan has it: what has begun need not begin again. */
+function isSameFunction(
+  state: DispatchState,
+  id: TaskId,
+  { code }: LedgerEntry,
+  { run, task }: Placed,
+): boolean {
+  const { fingerprint } = functionOf(run.plan.graph, task);
+  return state.runs.some((each) => {
+    const position = each.plan.code === code ? each.index.find(id) : -1;
+    return position !== -1 && functionOf(each.plan.graph, position).fingerprint === fingerprint;
+  });
 }
 
 /**
@@ -94,12 +123,14 @@ function isRightlyQueued(state: DispatchState, { run, task }: Placed, entry: Led
   );
 }
 
-/** Decides to withdraw a message. */
+/** Decides to withdraw a message; what spares whoever has begun does not soften an order that stands. */
 export function withdraw(
   decided: Decided,
   { head, queue }: MessagePlace,
   recall: Recall = 'none',
 ): void {
   const place = { head, queue, recall };
-  decided.withdraw.set(messageKey(place), place);
+  const key = messageKey(place);
+  if (recall === 'idle' && decided.withdraw.has(key)) return;
+  decided.withdraw.set(key, place);
 }

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { Desk, ids, published, withdrawn } from './dispatch-desk.ts';
+import { Desk, factsOf, ids, published, withdrawn } from './dispatch-desk.ts';
 import { flood, idFor } from './small-plans.ts';
 
 test('dispatch: planned again with mended code: the older message is withdrawn, the newer published', (t) => {
@@ -24,7 +24,47 @@ test('dispatch: planned again into another queue: the message moves', (t) => {
   const desk = new Desk();
   desk.add({ 'f a': [] });
   const added = desk.add({ 'f a': [] }, { queues: { f: 'gpu' } });
-  t.deepEqual(added, [{ kind: 'withdraw', head: idFor('f a'), queue: 'default', recall: 'none' }]);
+  t.deepEqual(added, [{ kind: 'withdraw', head: idFor('f a'), queue: 'default', recall: 'idle' }]);
+});
+
+test('dispatch: planned again with other code, the function itself as it was: what has begun may stay', (t) => {
+  const place = { head: idFor('f a'), queue: 'default' };
+  for (const [fingerprint, recall] of [
+    ['same', 'idle'],
+    ['mended', 'none'],
+  ] as const) {
+    const desk = new Desk();
+    desk.add({ 'f a': [] }, { code: 'old', fingerprint: 'same' });
+    const added = desk.add({ 'f a': [] }, { code: 'new', fingerprint });
+    t.deepEqual(added, [{ kind: 'withdraw', ...place, recall }]);
+  }
+});
+
+test('dispatch: two runs that disagree on what a task takes: it is published as the newest has it that can run it', (t) => {
+  const desk = new Desk();
+  desk.add({ 'f short': [], 'g use': ['f short'] }, { code: 'old' });
+  desk.add({ 'f long': [], 'g use': ['f long'] }, { code: 'new' });
+  const out = desk.tell(desk.result('f short'));
+  t.deepEqual(published(out), ids('g use'));
+  t.deepEqual(
+    factsOf(out)?.inputs.map((each) => each.id),
+    [idFor('f short')],
+  );
+  // And there it stays when plans are compared again.
+  t.deepEqual(withdrawn(desk.add({ 'f other': [] }, { code: 'new' })), []);
+});
+
+test('dispatch: a compound that the newest run has not expanded: published as an older one has it', (t) => {
+  const desk = new Desk();
+  const both = { 'f a': [], 'f b': [], 'c both': ['f a', 'f b'] };
+  const results = [1, 2, 3].map((revision, task) => ({ task, revision, present: true }));
+  desk.add({ ...both, 'f slow': [] }, {}, { results });
+  const there = [{ task: 0, revision: 3, present: true }];
+  desk.add({ 'c both': [], 'f slow': [] }, { open: [0] }, { results: there });
+  const marker = { kind: 'result', id: idFor('c both'), revision: 9, present: false } as const;
+  const out = desk.tell(marker);
+  t.deepEqual(published(out), ids('c both'));
+  t.is(factsOf(out)?.inputs.length, 2);
 });
 
 test('dispatch: take-over with two runs in any order: the newest code in the queue stays, older is replaced', (t) => {

@@ -18,6 +18,10 @@ export type Sketch = Readonly<Record<string, readonly string[]>>;
 
 export interface PlanOptions {
   readonly code?: string;
+  /** Of each function; default: the code's name. */
+  readonly fingerprint?: string;
+  /** Compounds that are not expanded, by position. */
+  readonly open?: readonly number[];
   readonly retries?: number;
   /** Queues by function; default `default`. */
   readonly queues?: Readonly<Record<string, string>>;
@@ -62,7 +66,7 @@ export function planFor(sketch: Sketch, options: PlanOptions = {}): Plan {
     graph,
     code: options.code ?? 'code1',
     spilled: new Map(),
-    open: [],
+    open: options.open ?? [],
     kept: options.kept ?? [],
     waits: [],
   };
@@ -108,7 +112,7 @@ function functionFacts(name: string, options: PlanOptions): FunctionFacts {
     name,
     retries,
     queue: queues[name] ?? 'default',
-    fingerprint: code,
+    fingerprint: options.fingerprint ?? code,
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
   };
   return passing.includes(name) ? { ...facts, keep: false } : facts;
