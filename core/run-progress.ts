@@ -98,6 +98,8 @@ export interface RunProgress {
   readonly revision: Float64Array;
   readonly failures: Map<number, KnownFailure>;
   readonly delayed: Set<number>;
+  /** None of the delayed is due before, epoch ms; Infinity if there is none. */
+  dueFrom: number;
   /** Tasks by function and state: `counts[function * stateCount + state]`. */
   readonly counts: Int32Array;
   /** Tasks that left the state `queued` by a change elsewhere; the dispatcher empties it. */
@@ -176,6 +178,7 @@ export function* startRunInSteps(
     revision: new Float64Array(graph.count),
     failures: new Map(),
     delayed: new Set(),
+    dueFrom: Infinity,
     counts: new Int32Array(graph.functions.length * stateCount),
     unqueued: [],
     unneeded: [],
@@ -359,11 +362,16 @@ function obstructs(each: number): boolean {
 /** Sets the facts that follow from the failure record of a task. */
 function judgeFailure(run: RunProgress, task: number): void {
   if (!run.failures.has(task)) return;
-  const kind = standingFailure(run, task)?.kind;
-  setBit(run, task, fact.failed, kind === 'final');
-  setBit(run, task, fact.delayed, kind === 'retry');
-  if (kind === 'retry') run.delayed.add(task);
-  else run.delayed.delete(task);
+  const standing = standingFailure(run, task);
+  const isDelayed = standing?.kind === 'retry';
+  setBit(run, task, fact.failed, standing?.kind === 'final');
+  setBit(run, task, fact.delayed, isDelayed);
+  if (!isDelayed) {
+    run.delayed.delete(task);
+    return;
+  }
+  run.delayed.add(task);
+  run.dueFrom = Math.min(run.dueFrom, standing.dueAt);
 }
 
 function setBit(run: RunProgress, task: number, bit: number, value: boolean): void {

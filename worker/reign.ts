@@ -13,7 +13,6 @@ import { hearTakenApart } from '../broker/taken-apart.ts';
 import { readWorker } from '../broker/worker-records.ts';
 import { apply, startDispatch, type DispatchEvent } from '../core/dispatch.ts';
 import { isOver } from '../core/records.ts';
-import { nextDue } from '../core/delayed-retries.ts';
 import { ActiveRuns } from './active-runs.ts';
 import type { DispatcherOptions } from './dispatcher.ts';
 import { Performer } from './performer.ts';
@@ -190,7 +189,7 @@ export class Reign {
     this.#every(this.#options.sweepMs, () => this.#sweep());
     this.#every(recordEveryMs, () => this.#writeRecords());
     this.#every(tickMs, () => {
-      const due = state.runs.some((run) => nextDue(run) <= this.#now());
+      const due = state.runs.some((run) => run.dueFrom <= this.#now());
       if (this.#lease.isHeld && (due || state.heldUntil > 0)) this.#tell({ kind: 'tick' });
     });
   }

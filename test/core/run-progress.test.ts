@@ -1,7 +1,7 @@
 import { fc, testProp } from '@fast-check/ava';
 import test from 'ava';
 import { countsByFunction, executedAndCached, conclusion } from '../../core/run-outlook.ts';
-import { nextDue, wakeDelayed } from '../../core/delayed-retries.ts';
+import { wakeDelayed } from '../../core/delayed-retries.ts';
 import {
   countIn,
   fact,
@@ -60,11 +60,11 @@ test('run: a retry: delayed until it is due', (t) => {
   const run = runFor(1, planFor({ 'f a': [], 'f b': [] }));
   learnFailure(run, 0, failed('retry', { dueAt: 70 }));
   learnFailure(run, 1, failed('retry', { dueAt: 50 }));
-  t.is(nextDue(run), 50);
+  t.is(run.dueFrom, 50);
   wakeDelayed(run, 50);
   t.deepEqual(states(run), ['delayed', 'ready']);
   wakeDelayed(run, 70);
-  t.deepEqual([nextDue(run), states(run)], [Infinity, ['ready', 'ready']]);
+  t.deepEqual([run.dueFrom, states(run)], [Infinity, ['ready', 'ready']]);
   validateRun(run);
 });
 
@@ -194,4 +194,24 @@ test('run: an open compound waits; if its result goes, planning must go on', (t)
   t.deepEqual(states(run), ['waiting', 'waiting']);
   t.is(conclusion(run), 'plan-on');
   validateRun(run);
+});
+
+test('run: ten thousand delayed retries are walked when one is due, not with every event', (t) => {
+  const names = Array.from({ length: 10_000 }, (_, at) => `f ${at.toString()}`);
+  const run = runFor(1, planFor(Object.fromEntries(names.map((name) => [name, []]))));
+  names.forEach((_, task) => {
+    const failure = { revision: task + 1, kind: 'retry', attempt: 1, expects: 0 } as const;
+    learnFailure(run, task, { ...failure, dueAt: 1000 + task });
+  });
+  let walks = 0;
+  const walked = run.delayed[Symbol.iterator].bind(run.delayed);
+  run.delayed[Symbol.iterator] = () => {
+    walks++;
+    return walked();
+  };
+  for (let now = 0; now < 1000; now++) wakeDelayed(run, now);
+  t.is(walks, 0);
+  wakeDelayed(run, 1000);
+  wakeDelayed(run, 1000);
+  t.deepEqual([walks, run.delayed.size, run.dueFrom], [1, 9999, 1001]);
 });

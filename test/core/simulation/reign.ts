@@ -4,7 +4,6 @@
  * The queue is read, then the failures and the runs, and each run's results; what comes later arrives by following. An
  * answer that is lost makes all that doubtful, and asks for a new reign that reads everything again.
  */
-import { nextDue } from '../../../core/delayed-retries.ts';
 import {
   apply,
   startDispatch,
@@ -258,7 +257,10 @@ export class Reign {
       }
       this.#spawn(this.#perform(instruction));
     }
-    const due = Math.min(...this.#state.runs.map(nextDue), this.#state.heldUntil || Infinity);
+    const due = Math.min(
+      ...this.#state.runs.map((run) => run.dueFrom),
+      this.#state.heldUntil || Infinity,
+    );
     if (due === Infinity) return;
     this.#world.scheduler.after(this.#process, Math.max(1, due - this.#world.now), () => {
       if (!this.#ended) this.#tell({ kind: 'tick' });
