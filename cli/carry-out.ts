@@ -47,8 +47,15 @@ export async function carryOut(
   try {
     while (!isOver(record.state)) {
       try {
-        record = await waitForMove(session, request, { record, progress });
+        const planner = isOurs ? jugfile : undefined;
+        record = await waitForMove(session, request, { record, progress, planner });
         if (isOver(record.state) || !isOurs) continue;
+        if (jugfile.loaded.waits.length === 0) {
+          // The result of a compound has gone, and what has come to its end expands none: it is evaluated anew.
+          isOurs = false;
+          await tellGone(session.project, record.id);
+          continue;
+        }
         const before = jugfile.loaded.graph.count;
         const loaded = await planOn(session, jugfile, record);
         const next = await submitNext(session.project, loaded, record);
@@ -74,17 +81,48 @@ export async function carryOut(
   }
 }
 
-/** Until the run is over, or can be planned on. */
-function waitForMove(
+interface Waiting {
+  /** As it was last planned. */
+  readonly record: RunRecord;
+  readonly progress: Progress | undefined;
+  /** Undefined: somebody else plans the run. */
+  readonly planner: OpenJugfile | undefined;
+}
+
+/**
+ * Until the run is over, or can be planned on: what its jugfile waits for is there, or the jugfile has come to its end
+ * without it, as one does whose own timer or request goes on meanwhile, and throws.
+ *
+ * @returns the record as it is then, or as it was when it was last planned
+ */
+async function waitForMove(
   session: Session,
   request: PlanRequest,
-  { record, progress }: { readonly record: RunRecord; readonly progress: Progress | undefined },
+  waiting: Waiting,
+): Promise<RunRecord> {
+  const { record, planner } = waiting;
+  const enough = new AbortController();
+  const moved = watchForMove(session, request, { ...waiting, signal: enough.signal });
+  // One that is whole has told its end before.
+  if (planner === undefined || planner.loaded.waits.length === 0) return moved;
+  try {
+    return await Promise.race([moved, planner.ended.then(() => record)]);
+  } finally {
+    enough.abort();
+  }
+}
+
+function watchForMove(
+  session: Session,
+  request: PlanRequest,
+  { record, progress, planner, signal }: Waiting & { readonly signal: AbortSignal },
 ): Promise<RunRecord> {
   const { context, json } = request;
   return watchRun(session.project, {
     run: record.id,
-    signal: context.interrupted,
-    until: ({ state, step, awake }) => isOver(state) || (awake === step && step === record.step),
+    signal: AbortSignal.any([context.interrupted, signal]),
+    until: ({ state, step, awake }) =>
+      isOver(state) || (planner !== undefined && awake === step && step === record.step),
     onChange: (view) => {
       progress?.update(view);
       if (json) {

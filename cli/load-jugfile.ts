@@ -54,6 +54,8 @@ export interface OpenJugfile {
    * @throws JugqError as `Evaluation.advance` does
    */
   advance(): Promise<LoadedJugfile>;
+  /** See `Evaluation`: then `advance` has something to tell, whatever the jugfile waits for. */
+  readonly ended: Promise<void>;
   close(): Promise<void>;
 }
 
@@ -117,6 +119,7 @@ export async function openJugfile(path: string, options: LoadOptions): Promise<O
         return loaded;
       },
       advance: async () => (loaded = await advance()),
+      ended: evaluation.ended,
       close: () => evaluation.close(),
     };
   } catch (error) {

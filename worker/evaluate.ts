@@ -67,9 +67,16 @@ export class Evaluation {
   readonly #thread: Worker;
   readonly #timer: NodeJS.Timeout;
   readonly #abort: () => void;
-  readonly #gone: Promise<never>;
-  #step: ((step: EvaluationStep) => void) | undefined;
-  #fail: ((error: unknown) => void) | undefined;
+  /**
+   * Resolves when the evaluation has come to its end, well or not: `advance` tells how. A jugfile may come there while it
+   * is parked, since its own timers and sockets go on.
+   */
+  readonly ended: Promise<void>;
+  /** The last step, or an error; kept until somebody advances. */
+  readonly #end: Promise<EvaluationStep>;
+  #finish: (last: EvaluationStep) => void = () => undefined;
+  #fail: (error: unknown) => void = () => undefined;
+  #park: (step: EvaluationStep) => void = () => undefined;
   #parked: (EvaluationStep & { kind: 'parked' }) | undefined;
 
   constructor(options: EvaluateOptions) {
@@ -84,13 +91,15 @@ export class Evaluation {
     }, progressEveryMs);
     this.#abort = () => void this.#thread.terminate();
     signal?.addEventListener('abort', this.#abort, { once: true });
-    this.#gone = new Promise((_resolve, reject) => {
-      this.#thread.once('exit', (status) => {
-        reject(this.#ended(status));
-      });
+    this.#end = new Promise((resolve, reject) => {
+      this.#finish = resolve;
+      this.#fail = reject;
     });
-    // Whoever waits for a step hears of it; nobody else needs to.
-    this.#gone.catch(() => undefined);
+    const over = (): void => undefined;
+    this.ended = this.#end.then(over, over);
+    this.#thread.once('exit', (status) => {
+      this.#fail(this.#exited(status));
+    });
     this.#thread.on('message', (reply: EvaluateReply) => void this.#hear(reply));
   }
 
@@ -119,22 +128,22 @@ export class Evaluation {
   }
 
   async #next(met: readonly number[]): Promise<EvaluationStep> {
-    const stepped = new Promise<EvaluationStep>((resolve, reject) => {
-      this.#step = resolve;
-      this.#fail = reject;
+    const parked = new Promise<EvaluationStep>((resolve) => {
+      this.#park = resolve;
     });
     if (this.#parked !== undefined) {
       this.#parked = undefined;
       this.#answer({ kind: 'resume', met });
     }
-    return Promise.race([stepped, this.#gone]);
+    return Promise.race([this.#end, parked]);
   }
 
-  /** Which of the waits have come to their end. */
+  /** Which of the waits have come to their end; none counts any more when the evaluation has. */
   async #met(): Promise<number[]> {
     if (this.#parked === undefined) return [];
     const { graph, waits } = this.#parked;
-    return metWaits(this.#options.store, graph, waits);
+    const none = this.#end.then(() => []);
+    return Promise.race([none, metWaits(this.#options.store, graph, waits)]);
   }
 
   async #hear(reply: EvaluateReply): Promise<void> {
@@ -165,13 +174,14 @@ export class Evaluation {
           throw new JugqError(reply.code, `planning ${jugfile}: ${reply.message}`);
         case 'evaluated':
           clearInterval(this.#timer);
-          this.#step?.(reply);
+          this.#finish(reply);
           break;
         case 'parked':
-          this.#step?.(reply);
+          this.#park(reply);
       }
     } catch (error) {
-      this.#fail?.(error);
+      // Also of a question: without its answer the jugfile would wait for ever.
+      this.#fail(error);
     }
   }
 
@@ -179,7 +189,7 @@ export class Evaluation {
     this.#thread.postMessage(answer);
   }
 
-  #ended(status: number): JugqError {
+  #exited(status: number): JugqError {
     const { jugfile, signal } = this.#options;
     if (signal?.aborted === true)
       return new JugqError('INTERRUPTED', `planning ${jugfile} was interrupted`);

@@ -1,0 +1,100 @@
+/** Jugfiles that end while they are parked, or cannot be evaluated: what users see, and what becomes of the run. */
+import test from 'ava';
+import type { UserDirectory } from '../kit/cli.ts';
+import { eventually } from '../kit/eventually.ts';
+import { executions, projectOn } from '../kit/jugfiles.ts';
+import { startServer, type TestServer } from '../kit/servers.ts';
+
+let server: TestServer;
+
+test.before(async () => {
+  server = await startServer();
+});
+
+test.after.always(() => server[Symbol.asyncDispose]());
+
+interface Run {
+  readonly state: string;
+  readonly note?: string;
+}
+
+async function runsOf(user: UserDirectory): Promise<readonly Run[]> {
+  return (await user.json<{ readonly runs: readonly Run[] }>('status', '--json')).runs;
+}
+
+async function jugfile(text: string): Promise<UserDirectory> {
+  const user = await projectOn(server, 'nothing');
+  await user.write('jugfile.ts', text);
+  return user;
+}
+
+/** `opened` resolves when the file `open` is there, and keeps the jugfile's thread alive until then. */
+const gate = `
+  import { existsSync } from 'node:fs';
+  import { compound, task, value } from 'jugq';
+  const one = task(function one(x: number): number { return x; });
+  const opened = async (): Promise<void> => {
+    while (!existsSync('open')) await new Promise((resolve) => setTimeout(resolve, 20));
+  };
+`;
+
+test('a jugfile that throws while its planner waits: its error is shown then, and the run has failed', async (t) => {
+  await using user = await jugfile(`${gate}
+    const service = async () => { await opened(); throw new Error('the web service is down'); };
+    await Promise.all([value(one(1)), service()]);
+  `);
+  const planner = user.start('plan', '--wait', 'jugfile.ts');
+  await planner.printed(/planning waits at/);
+  await user.write('open', '');
+  // No worker is there: what the jugfile waits for never comes.
+  const { status, stderr } = await planner.finished;
+  t.is(status, 2, stderr);
+  t.regex(stderr, /Error: the web service is down/);
+  const [run] = await runsOf(user);
+  t.is(run?.state, 'failed');
+  t.regex(run?.note ?? '', /the web service is down/);
+});
+
+test('a jugfile that comes to its end while its planner waits: the rest is submitted then', async (t) => {
+  await using user = await jugfile(`${gate}
+    await Promise.race([value(one(1)), opened()]);
+    export const rest = one(2);
+  `);
+  const planner = user.start('plan', '--wait', 'jugfile.ts');
+  await planner.printed(/planning waits at/);
+  await user.write('open', '');
+  await planner.printed('planned on: 1 more task, to the end');
+  user.start('worker', '-j', '1');
+  const { status, stderr } = await planner.finished;
+  t.is(status, 0, stderr);
+  t.is((await user.run('get', 'jugfile.ts', 'rest')).stdout.trim(), '2');
+});
+
+test('a compound’s result goes after the jugfile came to its end: it is planned again', async (t) => {
+  await using user = await jugfile(`${gate}
+    export const both = compound(function twice(x: number) { return [one(x), one(x + 1)]; })(4);
+  `);
+  t.is((await user.run('run', 'jugfile.ts')).status, 0);
+  await user.write(
+    'more.ts',
+    `${gate}
+    import { appendFileSync } from 'node:fs';
+    const sum = task(function sum(xs: number[], y: number): number { return xs.length + y; });
+    const gated = task(async function gated(): Promise<number> {
+      appendFileSync('ran.log', 'gated\\n');
+      await opened();
+      return 1;
+    });
+    const both = compound(function twice(x: number) { return [one(x), one(x + 1)]; })(4);
+    export const total = sum(both, gated());`,
+  );
+  const planner = user.start('plan', '--wait', 'more.ts');
+  user.start('worker', '-j', '1');
+  await eventually('the gated task', async () => (await executions(user)).length > 0);
+  const gone = await user.run('invalidate', '=twice');
+  t.is(gone.status, 0, gone.stderr);
+  await user.write('open', '');
+  const { status, stderr } = await planner.finished;
+  t.is(status, 0, stderr);
+  t.is((await user.run('get', 'more.ts', 'total')).stdout.trim(), '3');
+});
