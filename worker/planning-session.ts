@@ -231,7 +231,8 @@ export class PlanningSession implements Planner {
       this.#questions.get(answer.question)?.(answer);
       this.#questions.delete(answer.question);
     }
-    if (this.#questions.size === 0) this.#port.unref();
+    // While it is parked, a question of what goes on by itself is answered, too: that must not end the thread.
+    if (this.#questions.size === 0 && !this.#isParked) this.#port.unref();
   }
 
   #park(): void {

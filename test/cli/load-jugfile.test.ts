@@ -1,10 +1,13 @@
 /** A jugfile whose evaluation is kept, while something of its own goes on. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import test from 'ava';
 import { openJugfile, type OpenJugfile } from '../../cli/load-jugfile.ts';
 import { encodeValue } from '../../core/codec.ts';
 import { JugqError } from '../../core/errors.ts';
 import type { ResultStore } from '../../worker/evaluate.ts';
 import { userDirectory, type UserDirectory } from '../kit/cli.ts';
+import { eventually } from '../kit/eventually.ts';
 
 /** Begins every jugfile: `opened` resolves when the file `open` is there, and keeps the thread alive until then. */
 const head = `
@@ -17,6 +20,7 @@ const head = `
 `;
 
 interface Trial extends AsyncDisposable {
+  readonly path: string;
   readonly jugfile: OpenJugfile;
   /** From now on every task has a result. */
   readonly finish: () => void;
@@ -29,7 +33,7 @@ interface Trial extends AsyncDisposable {
 async function parked(text: string): Promise<Trial> {
   const user = await userDirectory({});
   // Its thread has the working directory of the tests.
-  const placed = `${head}${text}`.replaceAll(/'(open)'/g, `'${user.path}/$1'`);
+  const placed = `${head}${text}`.replaceAll(/'(open|answered)'/g, `'${user.path}/$1'`);
   await user.write('jugfile.ts', placed);
   let there = false;
   let readable = true;
@@ -47,6 +51,7 @@ async function parked(text: string): Promise<Trial> {
   };
   const jugfile = await opened(user, store);
   return {
+    path: user.path,
     jugfile,
     finish: () => {
       there = true;
@@ -100,9 +105,12 @@ test('a jugfile that needs its wait no longer: it ends while parked, and is whol
 });
 
 const asksLater = `
+  import { writeFileSync } from 'node:fs';
   const later = async (): Promise<number> => {
     await opened();
-    return cached(Math.abs, 7);
+    const seven = await cached(Math.abs, 7);
+    writeFileSync('answered', '');
+    return seven;
   };
   const [, seven] = await Promise.all([value(one(1)), later()]);
   export const last = one(seven);
@@ -114,4 +122,12 @@ test('a question while it is parked that the store refuses: it ends with that er
   await trial.open();
   await trial.jugfile.ended;
   await t.throwsAsync(trial.jugfile.advance(), { code: 'SERVER_FAILED' });
+});
+
+test('a question while it is parked: it is answered, and goes on when its wait is met', async (t) => {
+  await using trial = await parked(asksLater);
+  await trial.open();
+  await eventually('the answer', () => existsSync(join(trial.path, 'answered')));
+  trial.finish();
+  t.true((await trial.jugfile.advance()).exports.has('last'));
 });
