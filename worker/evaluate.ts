@@ -4,6 +4,7 @@
  * Where the jugfile waits for a value that is missing, the evaluation is parked: the thread stays as it is, and goes on
  * from there when the value has come.
  */
+import { getHeapStatistics } from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import { JugqError } from '../core/errors.ts';
 import type { Graph } from '../core/graph.ts';
@@ -97,6 +98,9 @@ export class Evaluation {
     });
     const over = (): void => undefined;
     this.ended = this.#end.then(over, over);
+    this.#thread.once('error', (error) => {
+      this.#fail(this.#died(error));
+    });
     this.#thread.once('exit', (status) => {
       this.#fail(this.#exited(status));
     });
@@ -106,8 +110,8 @@ export class Evaluation {
   /**
    * Goes on until the jugfile is evaluated, or waits for what is not there.
    *
-   * @throws JugqError `JUGFILE_THREW` for an error of the user's code, with its stack; the codes of `task()` calls;
-   *   `INTERRUPTED`
+   * @throws JugqError `JUGFILE_THREW` for an error of the user's code, with its stack, and if it needs more memory than
+   *   there is; the codes of `task()` calls; `INTERRUPTED`
    */
   async advance(): Promise<EvaluationStep> {
     let step = await this.#next(await this.#met());
@@ -187,6 +191,19 @@ export class Evaluation {
 
   #answer(answer: EvaluateAnswer): void {
     this.#thread.postMessage(answer);
+  }
+
+  /** A thread that ends so takes nothing with it, as long as somebody hears of it. */
+  #died(error: Error): JugqError {
+    const isMemory = (error as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY';
+    // All threads of a process have the same limit.
+    const limitMb = Math.round(getHeapStatistics().heap_size_limit / 2 ** 20);
+    const what = isMemory
+      ? `it ran out of memory, of which it had ${limitMb.toString()} MB: let it declare fewer tasks at once, give it more with NODE_OPTIONS=--max-old-space-size=<MB>, or plan on a machine with more memory`
+      : `its thread ended with ${error.message}: mend what threw it`;
+    return new JugqError('JUGFILE_THREW', `planning ${this.#options.jugfile}: ${what}`, {
+      cause: error,
+    });
   }
 
   #exited(status: number): JugqError {

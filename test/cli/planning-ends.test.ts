@@ -28,6 +28,47 @@ async function jugfile(text: string): Promise<UserDirectory> {
   return user;
 }
 
+const smallHeap = { NODE_OPTIONS: '--max-old-space-size=80' };
+const noMemory = /it ran out of memory, of which it had \d+ MB: .*--max-old-space-size/;
+const greedy = `
+  import { task, value } from 'jugq';
+  const one = task(function one(): number { return 1; });
+  const fill = (): void => {
+    const all: object[] = [];
+    for (let i = 0; ; i++) all.push(Array.from({ length: 1000 }, (_, j) => ({ i, j })));
+  };
+`;
+
+test('a jugfile that fills the memory of jugq plan: one error that says so', async (t) => {
+  await using user = await jugfile(`${greedy} fill();`);
+  const { status, stderr } = await user.startWith(smallHeap, 'plan', 'jugfile.ts').finished;
+  t.is(status, 2, stderr);
+  t.regex(stderr, noMemory);
+  t.notRegex(stderr, /\n\s+at /);
+});
+
+test('a jugfile that fills the memory of a worker that plans it on: the run fails, the worker lives', async (t) => {
+  await using user = await jugfile(`${greedy} await value(one()); fill();`);
+  const planned = await user.run('plan', 'jugfile.ts');
+  t.is(planned.status, 0, planned.stderr);
+  const worker = user.startWith(smallHeap, 'worker', '-j', '1');
+  const failed = await eventually('the run to fail', async () => {
+    if (worker.process.exitCode !== null) throw new Error(worker.output());
+    return (await runsOf(user)).find(({ state }) => state === 'failed');
+  });
+  t.regex(failed.note ?? '', /^planning went on at /);
+  t.regex(failed.note ?? '', noMemory);
+  await user.write(
+    'other.ts',
+    `import { task } from 'jugq';
+    const two = task(function two(): number { return 2; });
+    export const y = two();`,
+  );
+  const other = await user.run('plan', '--wait', 'other.ts');
+  t.is(other.status, 0, other.stderr);
+  t.is(worker.process.exitCode, null);
+});
+
 /** `opened` resolves when the file `open` is there, and keeps the jugfile's thread alive until then. */
 const gate = `
   import { existsSync } from 'node:fs';
