@@ -30,7 +30,9 @@ export function quarantine(host: LinkHost): Runner {
       const child = takeLiving(idle) ?? start(host);
       busy.add(child);
       try {
-        const outcomes = await runIn(child, batch, { ...ends, host });
+        const outcomes = await host.during(ends.tasks, () =>
+          runIn(child, batch, { ...ends, host }),
+        );
         idle.push(child);
         return outcomes;
       } catch (error) {

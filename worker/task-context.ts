@@ -16,6 +16,7 @@ export function openContext(
   link: WorkerLink,
 ): OpenContext {
   const abort = new AbortController();
+  let isOpen = true;
   link.watch(id, (reason) => {
     abort.abort(new JugqError('INTERRUPTED', `${id} is to end: ${reason}`));
   });
@@ -25,6 +26,8 @@ export function openContext(
       attempt,
       signal: abort.signal,
       progress(fraction, note) {
+        // A timer that the task left behind may still tell, when the task runs again in this very thread.
+        if (!isOpen) return;
         const said = note === undefined ? {} : { note };
         link.tellProgress({ task: id, fraction: Math.min(1, Math.max(0, fraction)), ...said });
       },
@@ -33,6 +36,7 @@ export function openContext(
       },
     },
     close() {
+      isOpen = false;
       link.unwatch(id);
     },
   };

@@ -57,7 +57,10 @@ export function taskThread(host: LinkHost): Runner {
   // Deaths of threads reach whoever waits for the batch.
   pool.on('error', () => undefined);
   return {
-    run: (batch, ends) => runIn(pool, batch, { ...ends, host, isClosing: () => closing }),
+    run: (batch, ends) =>
+      host.during(ends.tasks, () =>
+        runIn(pool, batch, { ...ends, host, isClosing: () => closing }),
+      ),
     close: async () => {
       closing = true;
       await graceFor(host, host.listening, 'its worker ends');

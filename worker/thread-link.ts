@@ -117,10 +117,19 @@ export class WorkerLink implements ResultReader {
   }
 }
 
+interface RunningBatch {
+  readonly tasks: readonly TaskId[];
+  /** The same; made when a task of any batch asks to be watched, since most never do. */
+  ids: ReadonlySet<TaskId> | undefined;
+}
+
 /** The end of all links of a worker. */
 export class LinkHost {
   readonly #reader: ResultReader;
+  readonly #running = new Set<RunningBatch>();
+  /** Only tasks that run. */
   readonly #watched = new Map<TaskId, (reply: LinkReply) => void>();
+  /** Only of tasks that are watched. */
   readonly #progress = new Map<TaskId, TaskProgress>();
 
   constructor(reader: ResultReader) {
@@ -130,6 +139,23 @@ export class LinkHost {
   /** How far those tasks have come that say it. */
   get progress(): TaskProgress[] {
     return [...this.#progress.values()];
+  }
+
+  /**
+   * Listens to the tasks of a batch for as long as it runs.
+   *
+   * A thread that dies takes no leave, and what it said last may arrive after the news of its death: so nothing of its
+   * tasks is kept, and nothing more is taken.
+   */
+  async during<T>(tasks: readonly TaskId[], run: () => Promise<T>): Promise<T> {
+    const batch: RunningBatch = { tasks, ids: undefined };
+    this.#running.add(batch);
+    try {
+      return await run();
+    } finally {
+      this.#running.delete(batch);
+      if (this.#watched.size > 0) this.#forgetEnded(tasks);
+    }
   }
 
   /** Takes a message of a thread that `send` reaches. */
@@ -142,7 +168,10 @@ export class LinkHost {
         void this.#answerPiece(message).then(send);
         break;
       case 'watch':
+        if (!this.#isRunning(message.task)) break;
         this.#watched.set(message.task, send);
+        // What an earlier attempt has said, whose thread died of it.
+        this.#progress.delete(message.task);
         break;
       case 'unwatch':
         this.#watched.delete(message.task);
@@ -150,7 +179,8 @@ export class LinkHost {
         break;
       case 'progress': {
         const { kind: _, ...progress } = message;
-        this.#progress.set(message.task, progress);
+        // One that is not watched has ended, or has been told to.
+        if (this.#watched.has(message.task)) this.#progress.set(message.task, progress);
       }
     }
   }
@@ -176,6 +206,23 @@ export class LinkHost {
   /** All tasks that listen. */
   get listening(): TaskId[] {
     return [...this.#watched.keys()];
+  }
+
+  #isRunning(task: TaskId): boolean {
+    for (const batch of this.#running) {
+      batch.ids ??= new Set(batch.tasks);
+      if (batch.ids.has(task)) return true;
+    }
+    return false;
+  }
+
+  /** A task of which another attempt has begun already is that one's. */
+  #forgetEnded(tasks: readonly TaskId[]): void {
+    for (const task of tasks) {
+      if (!this.#watched.has(task) || this.#isRunning(task)) continue;
+      this.#watched.delete(task);
+      this.#progress.delete(task);
+    }
   }
 
   /** What cannot be read is not there: the thread finds a task that needs it unable to run. */
