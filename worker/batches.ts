@@ -89,26 +89,32 @@ export class Batches {
   }
 
   async #run(next: NextBatch): Promise<void> {
-    const batch = next.suspect ? await this.#onRecord(next) : next;
-    const { works, suspect } = batch;
-    const first = works[0];
-    if (first === undefined) {
-      this.#end(next);
-      return;
-    }
-    this.#countBegun(works, 1);
+    const { works, suspect } = next;
+    const [first] = works;
+    invariant(first, 'a batch has a task');
     const { timeoutMs } = first.task.fn;
-    const runner = suspect ? this.#suspects : this.#threads[batch.thread];
+    const runner = suspect ? this.#suspects : this.#threads[next.thread];
     invariant(runner, 'a batch has a thread');
     const tasks = packTasks(works.map((each) => each.runnable));
     const recalled = new AbortController();
+    const ends = { tasks: works.map((each) => each.task.id), timeoutMs, recalled: recalled.signal };
+    let batch = next;
+    // A suspect begins when there is a process for it.
+    let isBegun = !suspect;
+    const begin = async (): Promise<boolean> => {
+      batch = await this.#onRecord(next);
+      this.#countBegun(batch.works, 1);
+      isBegun = true;
+      return batch.works.length > 0;
+    };
+    if (isBegun) this.#countBegun(works, 1);
     this.#batches.set(recalled, works);
     try {
       const outcomes = await runner.run(
         { file: first.file, tasks },
-        { tasks: works.map((each) => each.task.id), timeoutMs, recalled: recalled.signal },
+        suspect ? { ...ends, begin } : ends,
       );
-      works.forEach((work, at) => {
+      batch.works.forEach((work, at) => {
         const outcome = outcomes[at];
         if (outcome !== undefined) this.#conclude(work, outcome);
       });
@@ -116,26 +122,23 @@ export class Batches {
       this.#runnerDied(batch, error);
     } finally {
       this.#batches.delete(recalled);
-      this.#countBegun(works, -1);
-      this.#end(next);
+      if (isBegun) this.#countBegun(batch.works, -1);
+      this.#schedule.done(next);
+      this.#wishes.onBatchEnd();
+      this.pump();
     }
   }
 
-  #end(batch: NextBatch): void {
-    this.#schedule.done(batch);
-    this.#wishes.onBatchEnd();
-    this.pump();
-  }
-
   /**
-   * Puts a suspect on record, now that a thread's place is free for it: a record that was written while it waits would
-   * accuse it whenever it is handed back for another worker.
+   * Puts a suspect on record, now that a thread's place is free for it and its process has been started: a record that
+   * was written while it waits would accuse it whenever it is handed back for another worker, and one that was written
+   * before the process is there, of what its machine cannot do.
    *
    * @returns the batch without it if nothing is left to be run
    */
   async #onRecord(batch: NextBatch): Promise<NextBatch> {
     const works: Work[] = [];
-    for (const work of batch.works) {
+    for (const work of batch.works.filter((each) => !each.held.gone)) {
       const { held, task } = work;
       held.started = true;
       try {
@@ -215,6 +218,11 @@ export class Batches {
     const death = error instanceof RunnerDied ? error : new RunnerDied('exit', String(error));
     const [only] = works;
     if (death.kind === 'aborted' || only === undefined) return;
+    if (death.kind === 'unstarted') {
+      // It is the machine's doing, which may change; another worker may have it meanwhile.
+      handBackFailed(this.#context, only.held, death);
+      return;
+    }
     if (death.kind === 'recalled') {
       // Those who only shared the batch begin again; what is gone falls out of the schedule.
       for (const work of leaders) this.#schedule.add(work);

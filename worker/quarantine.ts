@@ -2,7 +2,7 @@
  * Runs suspects: tasks of a message that was delivered before and never answered, one of which may kill its process.
  *
  * Each runs in a child process with no other task in it. A child that dies takes nobody along, and says for certain
- * which task did it.
+ * which task did it. No task is accused of a process that could not be started.
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -27,15 +27,25 @@ export function quarantine(host: LinkHost): Runner {
   let closing = false;
   return {
     async run(batch, ends) {
-      const child = takeLiving(idle) ?? start(host);
+      const used = takeLiving(idle);
+      const child = used ?? start(host);
       busy.add(child);
       try {
+        if (used === undefined) await started(child);
+        if ((await ends.begin?.()) === false) {
+          idle.push(child);
+          return [];
+        }
+        // It may have ended meanwhile, unheard.
+        if (!isLiving(child)) throw unstarted('it ended before it was given anything');
         const outcomes = await host.during(ends.tasks, () =>
           runIn(child, batch, { ...ends, host }),
         );
         idle.push(child);
         return outcomes;
       } catch (error) {
+        // It is in no list any more.
+        child.kill('SIGKILL');
         throw closing ? new RunnerDied('aborted', 'it was ended') : error;
       } finally {
         busy.delete(child);
@@ -44,7 +54,7 @@ export function quarantine(host: LinkHost): Runner {
     async close() {
       closing = true;
       const all = [...idle, ...busy].filter(isLiving);
-      const gone = all.map((child) => once(child, 'exit'));
+      const gone = all.map((child) => new Promise((resolve) => child.once('exit', resolve)));
       for (const child of all) child.kill('SIGKILL');
       await Promise.all(gone);
     },
@@ -63,11 +73,9 @@ function takeLiving(idle: ChildProcess[]): ChildProcess | undefined {
   return undefined;
 }
 
+/** @throws RunnerDied `unstarted`, here or in `started`: the system says so sooner or later, as the reason may be */
 function start(host: LinkHost): ChildProcess {
-  const child = fork(fileURLToPath(threadFile('quarantine-child')), {
-    serialization: 'advanced',
-    stdio: ['ignore', 2, 2, 'ipc'],
-  });
+  const child = forked();
   // Whoever waits for the outcome hears of it; nobody else wants to.
   child.on('error', () => undefined);
   child.on('message', (message) => {
@@ -79,6 +87,33 @@ function start(host: LinkHost): ChildProcess {
   return child;
 }
 
+function forked(): ChildProcess {
+  try {
+    return fork(fileURLToPath(threadFile('quarantine-child')), {
+      serialization: 'advanced',
+      stdio: ['ignore', 2, 2, 'ipc'],
+    });
+  } catch (error) {
+    throw unstarted(reasonOf(error));
+  }
+}
+
+async function started(child: ChildProcess): Promise<void> {
+  try {
+    await once(child, 'spawn');
+  } catch (error) {
+    throw unstarted(reasonOf(error));
+  }
+}
+
+function unstarted(reason: string): RunnerDied {
+  return new RunnerDied('unstarted', `a task that needs a process of its own got none: ${reason}`);
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 async function runIn(
   child: ChildProcess,
   batch: Batch,
@@ -87,19 +122,15 @@ async function runIn(
   const { timeoutMs, recalled, tasks, host } = until;
   const settled = new AbortController();
   const ends = { signal: settled.signal };
-  const died = once(child, 'exit', ends).then(([status, signal]: (number | string | null)[]) => {
-    throw signal === null
-      ? new RunnerDied('exit', `it ended its process with process.exit(${String(status)})`)
-      : new RunnerDied('killed', `its process died of ${String(signal)}`);
-  });
-  const replied = outcomesOf(child, ends).then(unpackOutcomes);
+  const died = deathOf(child, settled.signal);
+  const replied = outcomesOf(child, settled.signal).then(unpackOutcomes);
   const ended = once(recalled, 'abort', ends).then(async () => {
     const death = recalledNow();
     await graceFor(host, tasks, death.message);
     child.kill('SIGKILL');
     throw death;
   });
-  const waits = [died, replied, ended];
+  const waits = [died, replied, ended, sent(child, batch)];
   if (timeoutMs !== undefined) {
     const late = delay(timeoutMs, undefined, ends).then(async () => {
       const death = timedOut(timeoutMs);
@@ -110,7 +141,6 @@ async function runIn(
     waits.push(late);
   }
   try {
-    child.send(batch);
     return await Promise.race(waits);
   } finally {
     settled.abort();
@@ -119,13 +149,40 @@ async function runIn(
   }
 }
 
+/** Gives a batch to a child; rejected if it does not get there, so that nothing of it has begun. */
+function sent(child: ChildProcess, batch: Batch): Promise<never> {
+  return new Promise((_, reject) => {
+    child.send(batch, (error) => {
+      if (error !== null) reject(unstarted(error.message));
+    });
+  });
+}
+
+/**
+ * Rejected when the child has ended, and with nothing else: an 'error' tells of a reply to it that did not get through,
+ * and would hide what it died of.
+ */
+function deathOf(child: ChildProcess, settled: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const onExit = (status: number | null, signal: string | null): void => {
+      reject(
+        signal === null
+          ? new RunnerDied('exit', `it ended its process with process.exit(${String(status)})`)
+          : new RunnerDied('killed', `its process died of ${signal}`),
+      );
+    };
+    child.once('exit', onExit);
+    settled.addEventListener('abort', () => child.off('exit', onExit));
+  });
+}
+
 /** The next message that is no question. */
-async function outcomesOf(
-  child: ChildProcess,
-  ends: { readonly signal: AbortSignal },
-): Promise<Uint8Array> {
-  for (;;) {
-    const [message] = (await once(child, 'message', ends)) as unknown[];
-    if (message instanceof Uint8Array) return message;
-  }
+function outcomesOf(child: ChildProcess, settled: AbortSignal): Promise<Uint8Array> {
+  return new Promise((resolve) => {
+    const onMessage = (message: unknown): void => {
+      if (message instanceof Uint8Array) resolve(message);
+    };
+    child.on('message', onMessage);
+    settled.addEventListener('abort', () => child.off('message', onMessage));
+  });
 }

@@ -9,8 +9,11 @@ import { unpackOutcomes, type Batch, type Outcome } from './task-protocol.ts';
 
 /** A batch that ended without outcomes, because its thread or process did. */
 export class RunnerDied extends Error {
-  /** `killed`: a whole process ended by a signal; `aborted`: we end all; `recalled`: its work is not wanted any more. */
-  readonly kind: 'timeout' | 'memory' | 'exit' | 'killed' | 'aborted' | 'recalled';
+  /**
+   * `killed`: a whole process ended by a signal; `aborted`: we end all; `recalled`: its work is not wanted any more;
+   * `unstarted`: there is no process for it, and nothing of it has begun.
+   */
+  readonly kind: 'timeout' | 'memory' | 'exit' | 'killed' | 'aborted' | 'recalled' | 'unstarted';
 
   constructor(kind: RunnerDied['kind'], message: string) {
     super(message);
@@ -19,12 +22,18 @@ export class RunnerDied extends Error {
   }
 }
 
-/** What ends a batch before its time. */
+/** What ends a batch before its time, or lets it begin. */
 export interface BatchEnds {
   readonly tasks: readonly TaskId[];
   readonly timeoutMs: number | undefined;
   /** Aborted when nobody wants the tasks any more. */
   readonly recalled: AbortSignal;
+  /**
+   * Asked by what runs batches in processes when there is one, and before anything of the batch begins in it.
+   *
+   * @returns false if the batch is not to be run after all: it has no outcomes then
+   */
+  readonly begin?: () => Promise<boolean>;
 }
 
 /** Something that runs batches. */
