@@ -81,12 +81,12 @@ async function oneWaitMet(project: OpenProject, loaded: LoadedJugfile): Promise<
 /** Rejects when nobody can be expected to compute what is missing. */
 async function runEndedOtherwise(
   project: OpenProject,
-  { path, args, waits }: LoadedJugfile,
+  { path, name, args, waits }: LoadedJugfile,
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
     const newest = (await allRuns(project)).findLast(
-      (each) => each.jugfile === path && each.args.join('\0') === args.join('\0'),
+      (each) => each.jugfile === name && each.args.join('\0') === args.join('\0'),
     );
     if (newest !== undefined && isOver(newest.state) && newest.state !== 'finished') {
       throw new JugqError(

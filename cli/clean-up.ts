@@ -46,7 +46,7 @@ export async function cleanUp(project: OpenProject, wish: CleanUpWish): Promise<
   const planning = records.find(isPlanning);
   if (planning !== undefined) return { ...empty, spared: beingPlanned(planning) };
   const whole = wish.jugfiles.filter((each) => each.waits.length === 0);
-  const overtaken = whole.map(({ path: jugfile, args }) => ({ jugfile, args }));
+  const overtaken = whole.map(({ name: jugfile, args }) => ({ jugfile, args }));
   const plans = await keptPlans(project, records, wish.keep, overtaken);
   const graphs = [...plans.map((each) => each.plan), ...wish.jugfiles].map((each) => each.graph);
   const isKept = keeper(graphs.map((graph) => new TaskIndex(graph)));

@@ -270,8 +270,9 @@ class OpenJug implements Jug {
     jugfile: string,
     { args, wait = false }: LoadJugfileOptions,
   ): Promise<LoadedJugfile> {
-    const given = args ?? (await newestArguments(this.#session, jugfile));
-    return this.#loadJugfile(jugfile, given, wait);
+    const path = requireText(jugfile, 'the jugfile');
+    const given = args ?? (await newestArguments(this.#session, path));
+    return this.#loadJugfile(path, given, wait);
   }
 
   async #loadJugfile(

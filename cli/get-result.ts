@@ -9,6 +9,7 @@ import type { CommandContext } from './commands/base.ts';
 import type { ResultFormat } from './commands/get-command.ts';
 import { exportOf, findByPrefix, readResults, resolveResults } from './find-result.ts';
 import { toJsonValue } from './json-value.ts';
+import { jugfileName } from './jugfile-name.ts';
 import { loadJugfile, type LoadedJugfile } from './load-jugfile.ts';
 import { allRuns } from './runs.ts';
 import type { Session } from './session.ts';
@@ -88,8 +89,9 @@ export async function newestArguments(
   session: Session,
   jugfile: string,
 ): Promise<readonly string[]> {
+  const name = jugfileName(session.cwd, jugfile);
   const runs = await allRuns(session.project);
-  return runs.findLast((each) => each.jugfile === jugfile)?.args ?? [];
+  return runs.findLast((each) => each.jugfile === name)?.args ?? [];
 }
 
 /** Prints a value in the form that its reader wants. */

@@ -12,11 +12,14 @@ import {
   type ResultStore,
 } from '../worker/evaluate.ts';
 import type { Bundle } from './bundle.ts';
+import { jugfileName } from './jugfile-name.ts';
 
 /** A jugfile, evaluated as far as the stored results go. */
 export interface LoadedJugfile {
   /** As the user named it. */
   readonly path: string;
+  /** As it is recorded, see `jugfileName`. */
+  readonly name: string;
   readonly args: readonly string[];
   readonly bundle: Bundle;
   /** Where the bundle lies on disk. */
@@ -80,6 +83,7 @@ export async function openJugfile(path: string, options: LoadOptions): Promise<O
   const { bundleJugfile } = await import('./bundle.ts');
   const bundle = await bundleJugfile(path, { cwd: options.cwd, external: options.external });
   for (const warning of bundle.warnings) options.onWarning(warning);
+  const name = jugfileName(options.cwd, path);
   const file = placeBundle(bundle.digest, bundle.code, options.cwd);
   const evaluation = new Evaluation({
     jugfile: path,
@@ -101,6 +105,7 @@ export async function openJugfile(path: string, options: LoadOptions): Promise<O
     }));
     return {
       path,
+      name,
       args: options.args,
       bundle,
       file,

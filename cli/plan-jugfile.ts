@@ -68,7 +68,7 @@ export async function submitRequested(
   if (submitted.complete) request.hooks.emit('run:ended', { run, state: now });
   for (const line of describeStale(submitted.record.stale)) stderr.write(`${line}\n`);
   for (const run of active) {
-    if (run.jugfile !== loaded.path) {
+    if (run.jugfile !== loaded.name) {
       for (const name of changedFunctions(run, submitted.record)) {
         stderr.write(
           `warning: run ${run.id} of ${run.jugfile} declares ${name} with other code: tasks that both declare run with the code of this plan\n`,

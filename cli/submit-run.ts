@@ -199,7 +199,7 @@ function firstRecord(id: RunId, loaded: LoadedJugfile, options: SubmitOptions): 
     format: recordFormat,
     id,
     state: 'planning',
-    jugfile: loaded.path,
+    jugfile: loaded.name,
     args: loaded.args,
     host: hostname(),
     pid: process.pid,

@@ -25,7 +25,7 @@ export interface RunRecord {
   readonly format: number;
   readonly id: RunId;
   readonly state: RunState;
-  /** The jugfile as the planner named it, and where. */
+  /** Path of the jugfile from the root of the planner's project, with `/`. */
   readonly jugfile: string;
   readonly args: readonly string[];
   readonly host: string;

@@ -353,7 +353,7 @@ test.serial('load and wait for what has failed: an error that names the run', as
   const seen = await program(
     user,
     `const jug = await connect();
-     const { code, message } = await jug.load('failing.ts', { wait: true }).catch((error) => error);
+     const { code, message } = await jug.load('./failing.ts', { wait: true }).catch((error) => error);
      console.log(JSON.stringify({ code, message }));
      await jug.close();`,
   );
