@@ -6,6 +6,7 @@ import { writeHeaders, type HeaderReader } from './message-headers.ts';
 import { isNotFound, isWrongRevision, toJugqError } from './nats-errors.ts';
 import { patiently } from './patience.ts';
 import type { Publisher, PublishOutcome } from './publisher.ts';
+import { streamInfo } from './stream-state.ts';
 import { bucketStream, keySubject } from './topology.ts';
 
 /** The last entry of a key. */
@@ -106,6 +107,14 @@ export class Bucket {
     await following.caughtUp;
     following.stop();
     return [...entries.values()].filter((each) => each.value !== undefined);
+  }
+
+  /** Revision of the last entry of all, by the word of the stream's leader: the same one says that nothing was written. */
+  async lastRevision(): Promise<number> {
+    const { state } = await patiently(this.#connection, `reading ${this.name}`, () =>
+      streamInfo(this.#manager, bucketStream(this.name)),
+    );
+    return state.last_seq;
   }
 
   /** Hands over every entry from a revision on, and each new one. */

@@ -3,9 +3,10 @@ import { createHash } from 'node:crypto';
 import test from 'ava';
 import { connectBroker } from '../../broker/connection.ts';
 import { listObjects } from '../../broker/object-list.ts';
-import { closeProject, openProject } from '../../broker/project.ts';
+import { closeProject, openProject, type OpenProject } from '../../broker/project.ts';
 import { recordDifference } from '../../broker/differences.ts';
 import { scanHeads } from '../../broker/result-heads.ts';
+import { cleanUp } from '../../cli/clean-up.ts';
 import { parseProject, type TaskId } from '../../core/identifiers.ts';
 import { encodeRecord, noCounts, recordFormat } from '../../core/records.ts';
 import { eventually } from '../kit/eventually.ts';
@@ -266,5 +267,68 @@ test.serial('cleanup: a word on a difference goes with the result that it is of'
     left.map(({ key }) => key),
     [`${stays ?? ''}.difference`],
   );
+  await closeProject(project);
+});
+
+/** The record of a run that nobody carries out. */
+function recordOf(id: string, more: object): Uint8Array {
+  return encodeRecord({
+    ...{
+      format: recordFormat,
+      id,
+      state: 'finished',
+      jugfile: 'jugfile.ts',
+      args: [],
+      host: 'here',
+    },
+    ...{ pid: 1, plannedAt: new Date().toISOString(), code: '', basis: 0, functions: {} },
+    ...{ fingerprints: {}, queues: {}, executed: 0, cached: 0, published: 0, epoch: 0, step: 0 },
+    ...more,
+  });
+}
+
+const oldRuns = 50;
+
+/** Runs with a plan each that a newer run of the same jugfile has overtaken. */
+async function putOldRuns(project: OpenProject): Promise<void> {
+  for (let at = 0; at < oldRuns; at++) {
+    const id = at.toString().padStart(26, '0');
+    await project.plans.put(`old-${id}`, [Buffer.from('plan')]);
+    await project.runs.put(id, recordOf(id, { plan: `old-${id}` }));
+  }
+}
+
+test.serial('cleanup of many old runs: their records are not read for each object', async (t) => {
+  await using user = await projectOn(server, 'parameters', { JUGQ_PROJECT: 'many' });
+  await user.run('run', 'jugfile.ts');
+  const project = await open('many');
+  await putOldRuns(project);
+  const list = project.runs.list.bind(project.runs);
+  let times = 0;
+  project.runs.list = (keys) => {
+    if (keys === undefined) times++;
+    return list(keys);
+  };
+  const { plans, runs } = await cleanUp(project, { keep: [], jugfiles: [], dryRun: false });
+  t.deepEqual({ plans, runs, times }, { plans: oldRuns, runs: oldRuns, times: 2 });
+  await closeProject(project);
+});
+
+test.serial('cleanup: a run that comes in the middle ends the removal of objects', async (t) => {
+  await using user = await projectOn(server, 'parameters', { JUGQ_PROJECT: 'middle' });
+  await user.run('run', 'jugfile.ts');
+  const project = await open('middle');
+  await putOldRuns(project);
+  const before = (await listObjects(project, project.names.plans)).length;
+  const remove = project.plans.delete.bind(project.plans);
+  let removed = 0;
+  project.plans.delete = async (name) => {
+    await remove(name);
+    const id = 'Z'.repeat(26);
+    if (++removed === 3) await project.runs.put(id, recordOf(id, { state: 'planning' }));
+  };
+  const { plans } = await cleanUp(project, { keep: [], jugfiles: [], dryRun: false });
+  t.is(plans, 3);
+  t.is((await listObjects(project, project.names.plans)).length, before - 3);
   await closeProject(project);
 });
