@@ -57,13 +57,29 @@ export async function exportProject(session: Session, request: ExportRequest): P
 }
 
 /**
- * Writes the project into a file.
+ * Writes the project into a file. If that fails, an older file of the name stays as it was.
  *
  * @throws JugqError `USAGE` if the file cannot be written
  */
 export async function exportTo(project: OpenProject, wish: ExportWish): Promise<Exported> {
-  const { path, target, stdout = process.stdout } = wish;
+  const { path, stdout = process.stdout } = wish;
   const writer = await createPortable(path, stdout);
+  try {
+    const written = await writeProject(project, wish, writer);
+    await writer.end();
+    return written;
+  } catch (error) {
+    await writer.discard();
+    throw error;
+  }
+}
+
+async function writeProject(
+  project: OpenProject,
+  wish: ExportWish,
+  writer: PortableWriter,
+): Promise<Exported> {
+  const { target } = wish;
   await writer.write(['head', project.names.project, new Date().toISOString()]);
   const written: Written = { results: 0, blobs: 0, plans: 0, code: 0, runs: 0 };
   if (target === undefined) await writeEverythingElse(project, writer, written);
@@ -76,7 +92,6 @@ export async function exportTo(project: OpenProject, wish: ExportWish): Promise<
       written.runs++;
     }
   }
-  await writer.end();
   return written;
 }
 

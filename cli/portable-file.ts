@@ -15,9 +15,10 @@
  *
  * What refers comes after what it refers to. A name that ends in `.gz` says that all of it is compressed.
  */
-import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createHash, randomBytes } from 'node:crypto';
+import { createReadStream, createWriteStream, realpathSync, statSync, type Stats } from 'node:fs';
 import { once } from 'node:events';
+import { rename, rm } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
@@ -43,19 +44,27 @@ const lengthBytes = 4;
 /** Writes records, no faster than the file takes them. */
 export interface PortableWriter {
   write(record: PortableRecord): Promise<void>;
-  /** Writes the last record and closes the file. */
+  /** Writes the last record and closes the file, which has its name only from then on. */
   end(): Promise<void>;
+  /** Leaves what stood there as it was. */
+  discard(): Promise<void>;
 }
 
 /**
- * Opens a file for writing; what stands there is replaced.
+ * Opens a file for writing; what stands there is replaced when the file is whole.
  *
  * @param stdout - written to instead where the file is `-`
  * @throws JugqError `USAGE` where it cannot be written, then or later
  */
 export async function createPortable(file: string, stdout: Writable): Promise<PortableWriter> {
   const isFile = file !== '-';
-  const sink: Writable = isFile ? createWriteStream(file) : stdout;
+  const { path, older } = isFile ? target(file) : { path: file, older: undefined };
+  // A device or a pipe cannot be replaced and takes the bytes as they come.
+  const isReplaced = isFile && older?.isFile() !== false;
+  const written = isReplaced ? `${path}.${randomBytes(4).toString('hex')}.new` : path;
+  // Who must not read the older file must not read this one, and the name must not reach the disk before the bytes.
+  const options = { mode: (older?.mode ?? 0o666) & 0o777, flush: isReplaced };
+  const sink: Writable = isFile ? createWriteStream(written, options) : stdout;
   if (isFile) await once(sink, 'open').catch(refuse(file, 'written'));
   const gzip = file.endsWith('.gz') ? createGzip() : undefined;
   gzip?.pipe(sink);
@@ -95,8 +104,28 @@ export async function createPortable(file: string, stdout: Writable): Promise<Po
       if (!isFile) return;
       stream.end();
       await Promise.race([finished(sink), failed]);
+      if (isReplaced) await rename(written, path).catch(refuse(file, 'written'));
+    },
+    async discard() {
+      if (!isReplaced) return;
+      // What was on its way into the file fails now, which nobody has to be told.
+      const closed = new Promise((resolve) => sink.once('close', resolve));
+      gzip?.destroy();
+      sink.destroy();
+      if (!sink.closed) await closed;
+      await rm(written, { force: true });
     },
   };
+}
+
+/** What a name leads to, so that a link stays one. */
+function target(file: string): { readonly path: string; readonly older: Stats | undefined } {
+  try {
+    const older = statSync(file, { throwIfNoEntry: false });
+    return { path: older === undefined ? file : realpathSync(file), older };
+  } catch (cause) {
+    return refuse(file, 'written')(cause);
+  }
 }
 
 /**

@@ -1,8 +1,12 @@
 /** `jugq export` and `jugq import` as a user types them. */
-import { readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
+import { connectBroker } from '../../broker/connection.ts';
+import { closeProject, openProject } from '../../broker/project.ts';
+import { exportTo } from '../../cli/export-project.ts';
 import { readPortable } from '../../cli/portable-file.ts';
+import { parseProject } from '../../core/identifiers.ts';
 import { eventually } from '../kit/eventually.ts';
 import { executions, projectOn } from '../kit/jugfiles.ts';
 import { startServer, type TestServer } from '../kit/servers.ts';
@@ -131,3 +135,34 @@ test.serial('while a worker runs: the run is exported as one to be planned again
   worker.process.kill('SIGTERM');
   await worker.finished;
 });
+
+test.serial(
+  'an export that fails: the older file stays as it was, nothing beside it',
+  async (t) => {
+    await using user = await projectOn(server, 'nothing', { JUGQ_PROJECT: 'failing' });
+    await user.write('jugfile.ts', jugfile);
+    await user.run('run', 'jugfile.ts');
+    const path = join(user.path, 'backup.jugq');
+    await user.run('export', 'backup.jugq');
+    const [before, names] = [await readFile(path), await readdir(user.path)];
+    const connection = await connectBroker(
+      {
+        servers: [server.url],
+        name: 't',
+        login: { kind: 'none' },
+        origins: { servers: '', login: '' },
+      },
+      () => undefined,
+    );
+    const project = await openProject(connection, {
+      project: parseProject('failing'),
+      replicas: 1,
+    });
+    project.results.readLast = () => Promise.reject(new Error('the server is gone'));
+    await t.throwsAsync(exportTo(project, { path }), { message: 'the server is gone' });
+    await t.throwsAsync(exportTo(project, { path: join(user.path, 'new.jugq') }));
+    t.deepEqual(await readFile(path), before);
+    t.deepEqual(await readdir(user.path), names);
+    await closeProject(project);
+  },
+);
