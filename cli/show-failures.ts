@@ -3,10 +3,11 @@ import colors from 'picocolors';
 import { groupByCause, type FailureCause } from '../core/failure-causes.ts';
 import { splitTaskId } from '../core/identifiers.ts';
 import { parsePatterns } from '../core/patterns.ts';
-import type { RunRecord } from '../core/records.ts';
+import type { FailureRecord, RunRecord } from '../core/records.ts';
 import type { CommandContext } from './commands/base.ts';
-import { describeFailure, standingFailures, type StandingFailure } from './failures.ts';
+import { describeFailure, failuresOf, standingFailures, type StandingFailure } from './failures.ts';
 import type { TaskFailure } from './library-types.ts';
+import { lookAtJugfile } from './look-at-jugfile.ts';
 import { countOf } from './report.ts';
 import { currentRuns, findRun } from './runs.ts';
 import type { Session } from './session.ts';
@@ -67,13 +68,18 @@ export function noneChosen({ patterns, cause }: ChosenFailures): string {
     : `no failed task ${which.join(' and ')}: see jugq status --failed`;
 }
 
+/** Whose failures are grouped by cause. */
+export interface CausesRequest extends Pick<FailuresRequest, 'run' | 'json' | 'context'> {
+  /** Of the tasks that it declares, instead of those of a run. */
+  readonly jugfile: string | undefined;
+  readonly args: readonly string[];
+}
+
 /** Prints the failures by cause. */
-export async function showCauses(
-  session: Session,
-  { run, json, context }: Pick<FailuresRequest, 'run' | 'json' | 'context'>,
-): Promise<number> {
-  const { failures } = await chosenFailures(session, { patterns: [], cause: undefined, run });
-  const causes = groupByCause(failures.map((each) => each.record));
+export async function showCauses(session: Session, request: CausesRequest): Promise<number> {
+  const { json, context } = request;
+  const failures = await recordsOf(session, request);
+  const causes = groupByCause(failures);
   if (json) {
     const all = causes.map(causeAsJson);
     const text = JSON.stringify({ kind: 'causes', failed: failures.length, causes: all });
@@ -83,6 +89,18 @@ export async function showCauses(
     context.stdout.write(`${[head, ...causes.map(formatCause)].join('\n')}\n`);
   }
   return 0;
+}
+
+async function recordsOf(
+  session: Session,
+  { jugfile, args, run, context }: CausesRequest,
+): Promise<readonly FailureRecord[]> {
+  if (jugfile === undefined) {
+    const { failures } = await chosenFailures(session, { patterns: [], cause: undefined, run });
+    return failures.map((each) => each.record);
+  }
+  const { graph } = await lookAtJugfile(session, { jugfile, args }, context);
+  return failuresOf(session.project, graph);
 }
 
 function causeAsJson({ id, name, message, frame, failures }: FailureCause): object {

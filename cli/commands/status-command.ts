@@ -1,4 +1,5 @@
 import { Command, Option } from 'clipanion';
+import { JugqError } from '../../core/errors.ts';
 import { JugqCommand } from './base.ts';
 
 /** `jugq status`: how things stand. */
@@ -13,6 +14,7 @@ export class StatusCommand extends JugqCommand {
       ['The active runs', '$0 status'],
       ['A jugfile', '$0 status jugfile.ts'],
       ['Why tasks have failed', '$0 status --failed'],
+      ['Why those of a jugfile have', '$0 status --failed jugfile.ts'],
       ['And again every second', '$0 status --watch'],
       ['One line, and exit status 1 unless all is finished', '$0 status --short --exit-code'],
       ['How long tasks took', '$0 status --times'],
@@ -24,7 +26,7 @@ export class StatusCommand extends JugqCommand {
   run = Option.String('--run', { description: 'this run, by the beginning of its id' });
   all = Option.Boolean('--all', false, { description: 'all runs, over or not' });
   failed = Option.Boolean('--failed', false, {
-    description: 'what has failed, grouped by cause',
+    description: 'what has failed, grouped by cause; with a jugfile or --run, and --json',
   });
   watch = Option.Boolean('--watch', false, { description: 'again every second until interrupted' });
   times = Option.Boolean('--times', false, {
@@ -44,18 +46,20 @@ export class StatusCommand extends JugqCommand {
     description: 'one JSON document; with --watch, one a line',
   });
 
-  override execute(): Promise<number> {
+  override async execute(): Promise<number> {
+    if (this.failed) this.#refuseWithFailed();
     return this.withSession(async (session) => {
+      const { run, json, context } = this;
+      const [jugfile, ...args] = this.jugfileAndArgs;
       if (this.failed) {
         const { showCauses } = await import('../show-failures.ts');
-        return showCauses(session, { run: this.run, json: this.json, context: this.context });
+        return showCauses(session, { jugfile, args, run, json, context });
       }
       const { showStatus } = await import('../show-status.ts');
-      const [jugfile, ...args] = this.jugfileAndArgs;
       return showStatus(session, {
         jugfile,
         args,
-        run: this.run,
+        run,
         all: this.all,
         times: this.times,
         stale: this.stale,
@@ -63,9 +67,29 @@ export class StatusCommand extends JugqCommand {
         exitCode: this.exitCode,
         html: this.html,
         watch: this.watch,
-        json: this.json,
-        context: this.context,
+        json,
+        context,
       });
     });
+  }
+
+  /** @throws JugqError `USAGE` if something is asked for that the causes of failures have not */
+  #refuseWithFailed(): void {
+    const flags = {
+      '--watch': this.watch,
+      '--html': this.html !== undefined,
+      '--exit-code': this.exitCode,
+      '--short': this.short,
+      '--times': this.times,
+      '--stale': this.stale,
+      '--all': this.all,
+      '--run': this.run !== undefined && this.jugfileAndArgs.length > 0,
+    };
+    const given = Object.entries(flags).flatMap(([flag, isGiven]) => (isGiven ? [flag] : []));
+    if (given.length === 0) return;
+    throw new JugqError(
+      'USAGE',
+      `--failed goes with a jugfile or --run, and with --json, got ${given.join(', ')} as well: leave one of them out`,
+    );
   }
 }

@@ -62,6 +62,34 @@ test.serial(
   },
 );
 
+test.serial('status --failed with a jugfile: only of the tasks that it declares', async (t) => {
+  await using user = await failed();
+  await user.write(
+    'other.ts',
+    `import { task } from 'jugq';
+    const boom = task(function boom(): number { throw new Error('no luck'); });
+    export const x = boom();`,
+  );
+  await user.run('run', 'other.ts');
+  const other = await user.run('status', '--failed', 'other.ts');
+  t.regex(other.stdout, /^1 task failed, 1 cause\n\nError: no luck\n/);
+  t.is((await user.json<Causes>('status', '--failed', '--json', 'jugfile.ts')).failed, 5);
+});
+
+test.serial('status --failed with what it has not: 2, and what it goes with', async (t) => {
+  await using user = await projectOn(server, 'nothing');
+  for (const [given, ...flags] of [
+    ['--watch', '--watch'],
+    ['--exit-code', '--exit-code'],
+    ['--html, --all', '--html', 'page.html', '--all'],
+    ['--run', '--run', '01', 'jugfile.ts'],
+  ]) {
+    const { status, stdout, stderr } = await user.run('status', '--failed', ...flags);
+    t.deepEqual([status, stdout], [2, '']);
+    t.true(stderr.includes(`and with --json, got ${given ?? ''} as well: leave`), stderr);
+  }
+});
+
 test.serial(
   'failures of a task: function, arguments, attempts, worker, error, output',
   async (t) => {
