@@ -9,7 +9,7 @@ import {
 import { installServer } from '../broker/server-install.ts';
 import { JugqError } from '../core/errors.ts';
 import type { CommandContext } from './commands/base.ts';
-import type { LoadedSettings } from './settings.ts';
+import { loadSettings, type LoadedSettings } from './settings.ts';
 
 const syncs = ['second', 'always'] as const;
 
@@ -59,7 +59,9 @@ export async function keepServer(
     say('start a worker on another machine with');
     say(`  jugq worker --project ${loaded.settings.project} --server ${address}`);
   }
-  say('commands in this directory find it by themselves; interrupt to end it');
+  // What this command was given as flags, others are not.
+  const others = loadSettings({ flags: {}, env: context.env, cwd: context.cwd });
+  say(`${whoFindsIt(others)}; interrupt to end it`);
   await new Promise<void>((resolve) => {
     context.interrupted.addEventListener('abort', () => {
       resolve();
@@ -68,6 +70,19 @@ export async function keepServer(
   });
   await connection.close();
   return 0;
+}
+
+/**
+ * Whether commands in this directory use the private server.
+ *
+ * @param others - what such a command reads that is given no flags
+ */
+export function whoFindsIt({ origins }: LoadedSettings): string {
+  const named = origins.find(({ key }) => key === 'server');
+  const servers = Array.isArray(named?.value) ? named.value : [];
+  if (named === undefined || servers.length === 0)
+    return 'commands in this directory find it by themselves';
+  return `commands in this directory use ${servers.join(',')} instead, from ${named.origin}: take that away, or give them --server with this address`;
 }
 
 /** With the token, as `--server` takes it. */
