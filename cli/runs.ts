@@ -23,6 +23,16 @@ export function isActive(record: RunRecord): boolean {
   return Date.now() - Date.parse(record.plannedAt) < planningMsMax;
 }
 
+/** Whether a run's planner is gone and has left no plan: no event tells of that, only the time that has passed. */
+export function isAbandoned(record: RunRecord): boolean {
+  return record.state === 'planning' && !isActive(record);
+}
+
+/** The newest of some runs, the oldest first; an abandoned one only if there is no other. */
+export function newestOf(runs: readonly RunRecord[]): RunRecord | undefined {
+  return runs.findLast((each) => !isAbandoned(each)) ?? runs.at(-1);
+}
+
 /** All runs whose records can be read here, the oldest first. */
 export async function allRuns(project: OpenProject): Promise<RunRecord[]> {
   return runsIn(project, await project.runs.list());
@@ -56,11 +66,17 @@ export async function activeRuns(project: OpenProject): Promise<RunRecord[]> {
   return (await allRuns(project)).filter(isActive);
 }
 
-/** The active runs, else the newest; of each what a user who names none means. */
-export async function currentRuns(project: OpenProject): Promise<RunRecord[]> {
-  const runs = await allRuns(project);
+/** Of some runs, those that a user who names none means: the active ones, else the newest. */
+export function meantOf(runs: readonly RunRecord[]): RunRecord[] {
   const active = runs.filter(isActive);
-  return active.length > 0 ? active : runs.slice(-1);
+  if (active.length > 0) return active;
+  const newest = newestOf(runs);
+  return newest === undefined ? [] : [newest];
+}
+
+/** The active runs, else the newest. */
+export async function currentRuns(project: OpenProject): Promise<RunRecord[]> {
+  return meantOf(await allRuns(project));
 }
 
 /** Whether a word is the beginning of the id of a run, or looks like a whole one. */
@@ -81,9 +97,12 @@ export async function findRun(
   prefix: string | undefined,
 ): Promise<RunRecord> {
   const runs = await allRuns(project);
+  const newest = newestOf(runs);
   const matching =
     prefix === undefined
-      ? runs.slice(-1)
+      ? newest === undefined
+        ? []
+        : [newest]
       : runs.filter((each) => each.id.startsWith(prefix.toUpperCase()));
   const [found, ...others] = matching;
   if (found === undefined) {

@@ -16,7 +16,7 @@ import type { CommandContext } from './commands/base.ts';
 import { formatShort, formatStatus } from './format-status.ts';
 import type { Check, Status, WorkerStatus } from './library-types.ts';
 import { lookAtJugfile } from './look-at-jugfile.ts';
-import { allRuns, findRun, isActive } from './runs.ts';
+import { allRuns, findRun, meantOf } from './runs.ts';
 import type { Session } from './session.ts';
 import { explainStillness } from './stillness.ts';
 import { writeStatusPage } from './status-page.ts';
@@ -180,9 +180,7 @@ async function chooseRuns(
   records: readonly RunRecord[],
 ): Promise<readonly RunRecord[]> {
   if (request.run !== undefined) return [await findRun(session.project, request.run)];
-  if (request.all) return records;
-  const active = records.filter(isActive);
-  return active.length > 0 ? active : records.slice(-1);
+  return request.all ? records : meantOf(records);
 }
 
 /**

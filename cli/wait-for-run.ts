@@ -3,14 +3,19 @@ import type { CommandContext } from './commands/base.ts';
 import { startProgress } from './progress.ts';
 import { failuresOf } from './failures.ts';
 import { formatFailures, formatSummary, summaryOf } from './report.ts';
-import { findRun } from './runs.ts';
+import { findRun, isAbandoned } from './runs.ts';
 import { decodePlanOf } from '../core/plan-format.ts';
 import { retryCommand } from './retry-command.ts';
-import type { RunRecord } from '../core/records.ts';
+import { JugqError } from '../core/errors.ts';
+import { isOver, type RunRecord } from '../core/records.ts';
 import type { Session } from './session.ts';
 import { watchRun } from './watch-run.ts';
 
-/** Waits for a run named by the beginning of its id, or the newest. */
+/**
+ * Waits for a run named by the beginning of its id, or the newest.
+ *
+ * @throws JugqError `UNKNOWN_RUN` also if its planner is gone and has left no plan; `AMBIGUOUS_ID`; as `watchRun` does
+ */
 export async function waitForRun(
   session: Session,
   prefix: string | undefined,
@@ -29,6 +34,7 @@ export async function waitForRun(
       run: id,
       signal: context.interrupted,
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
+      until: (now) => isOver(now.state) || isAbandoned(now),
       onChange: (view) => {
         progress?.update(view);
         if (json)
@@ -37,6 +43,7 @@ export async function waitForRun(
           );
       },
     }).finally(() => progress?.end());
+    if (isAbandoned(record)) throw abandoned(record);
     const summary = summaryOf(record, secondsOf(record));
     if (json) context.stdout.write(`${JSON.stringify(summary)}\n`);
     else {
@@ -49,6 +56,14 @@ export async function waitForRun(
   } finally {
     await dispatcher.stop();
   }
+}
+
+function abandoned(record: RunRecord): JugqError {
+  const { id, jugfile, host, pid } = record;
+  return new JugqError(
+    'UNKNOWN_RUN',
+    `run ${id} has no plan: process ${pid.toString()} on ${host} ended while it planned ${jugfile}: plan it again: ${planAgain(record)}`,
+  );
 }
 
 /** From being planned to its end, however late somebody comes to wait for it. */
@@ -69,7 +84,9 @@ async function tellFailures(
   if (bytes === undefined) return;
   const failures = await failuresOf(session.project, decodePlanOf(record.id, bytes).graph);
   if (failures.length === 0) return;
-  const args = record.args.length === 0 ? [] : ['--', ...record.args];
-  const again = retryCommand(['plan', record.jugfile, ...args]);
-  context.stderr.write(`${formatFailures(failures, again)}\n`);
+  context.stderr.write(`${formatFailures(failures, planAgain(record))}\n`);
+}
+
+function planAgain({ jugfile, args }: RunRecord): string {
+  return retryCommand(['plan', jugfile, ...(args.length === 0 ? [] : ['--', ...args])]);
 }

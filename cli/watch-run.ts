@@ -59,6 +59,8 @@ export async function watchRun(project: OpenProject, options: WatchOptions): Pro
   const look = setInterval(() => {
     const stands = seen === last;
     seen = last;
+    // What holds may depend on the time, too.
+    if (last !== undefined && until(last)) resolve(last);
     // A server that is away now is asked again in a moment; that it is away is said elsewhere.
     void (stands ? findShortages(project) : Promise.resolve([])).then(
       (found) => {

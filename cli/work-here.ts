@@ -8,6 +8,7 @@ import type { Session } from './session.ts';
 import { countOf } from './report.ts';
 import { primeParser } from '../broker/prime-parser.ts';
 import { readRun } from '../broker/run-records.ts';
+import type { RunRecord } from '../core/records.ts';
 import { activeRuns, isActive } from './runs.ts';
 import { startWorker } from './start-worker.ts';
 import { tuneEngine } from '../worker/engine.ts';
@@ -160,19 +161,30 @@ function whenFileIsThere(path: string, signal: AbortSignal): Promise<Ending> {
   });
 }
 
+/** How often it is looked whether an active run is one no more, though nothing was written of it. */
+const activityEveryMs = 2000;
+
 /** Resolves when no run is active: at once if there is none. */
 async function whenDone(session: Session, signal: AbortSignal): Promise<Ending> {
-  const active = new Set((await activeRuns(session.project)).map((each) => each.id));
-  if (active.size === 0) return 'done';
+  const active = new Map<string, RunRecord>(
+    (await activeRuns(session.project)).map((each) => [each.id, each]),
+  );
+  // After the signal nobody asks any more.
+  if (active.size === 0 || signal.aborted) return 'done';
   return new Promise((resolve) => {
+    const look = (): void => {
+      if (![...active.values()].some(isActive)) resolve('done');
+    };
     const following = session.project.runs.follow(1, (entry) => {
       const record = readRun(session.project, entry);
-      if (record === undefined) return;
-      if (isActive(record)) active.add(record.id);
-      else active.delete(record.id);
-      if (active.size === 0) resolve('done');
+      if (entry.value === undefined) active.delete(entry.key);
+      if (record !== undefined && isActive(record)) active.set(record.id, record);
+      else if (record !== undefined) active.delete(record.id);
+      look();
     });
+    const timer = setInterval(look, activityEveryMs);
     signal.addEventListener('abort', () => {
+      clearInterval(timer);
       following.stop();
     });
   });

@@ -1,6 +1,8 @@
 /** `jugq wait` as a user types it. */
 import test from 'ava';
 import { eventually } from '../kit/eventually.ts';
+import { openProjectOf } from '../faults/open-project.ts';
+import { planningMsMax, putPlanning } from '../kit/planning-record.ts';
 import { executions, projectOn } from '../kit/jugfiles.ts';
 import { startServer, type TestServer } from '../kit/servers.ts';
 
@@ -79,4 +81,32 @@ test.serial('interrupted: 130 or 143, and the run goes on', async (t) => {
   await user.write('open', '');
   t.is((await worker.finished).status, 0);
   t.is((await user.run('wait')).status, 0);
+});
+
+test.serial('a planner died, and an older run is finished: the wait is for that one', async (t) => {
+  await using user = await projectOn(server, 'stages');
+  const { run } = await user.json<{ run: string }>('run', '--json', 'jugfile.ts');
+  await using project = await openProjectOf(user, server);
+  await putPlanning(project, { agoMs: 11 * 60_000 });
+  const { status, stderr } = await user.run('wait', '--timeout', '10s');
+  t.is(status, 0, stderr);
+  t.regex(stderr, new RegExp(`^run ${run} finished`));
+  const shown = await user.json<{ runs: { id: string }[] }>('status', '--json');
+  t.deepEqual(
+    shown.runs.map(({ id }) => id),
+    [run],
+  );
+});
+
+test.serial('a planner died, and there is no other run: what happened, what to do', async (t) => {
+  await using user = await projectOn(server, 'stages');
+  await using project = await openProjectOf(user, server);
+  const id = await putPlanning(project, { agoMs: planningMsMax - 2000 });
+  const { stderr } = await user.run('wait', '--timeout', '30s');
+  t.regex(
+    stderr,
+    new RegExp(
+      `error: run ${id} has no plan: process 1 on elsewhere ended while it planned new\\.ts: plan it again: jugq plan new\\.ts -- 7\n$`,
+    ),
+  );
 });

@@ -1,7 +1,9 @@
 /** `jugq worker` as a user types it: many at once, their limits, and how they end. */
 import test from 'ava';
+import { openProjectOf } from '../faults/open-project.ts';
 import { eventually } from '../kit/eventually.ts';
 import { executions, projectOn, repeated } from '../kit/jugfiles.ts';
+import { planningMsMax, putPlanning } from '../kit/planning-record.ts';
 import { startServer, type TestServer } from '../kit/servers.ts';
 
 let server: TestServer;
@@ -58,6 +60,17 @@ test.serial('--exit-when-done without an active run: ends at once with 0', async
   t.is(status, 0);
   t.is(stdout, '');
   t.regex(stderr, /^worker \S+: \d+ threads?, queue default, project p\d+, 127\.0\.0\.1:\d+\n/);
+  t.regex(stderr, /\nworker \S+: 0 tasks, nothing is left to do\n$/);
+});
+
+test.serial('--exit-when-done: a planner dies: its run is waited for no longer', async (t) => {
+  await using user = await projectOn(server, 'stages');
+  await using project = await openProjectOf(user, server);
+  await putPlanning(project, { agoMs: planningMsMax - 4000 });
+  const { status, stderr } = await user.run(
+    ...['worker', '--exit-when-done', '--max-time', '30s', '-j1'],
+  );
+  t.is(status, 0, stderr);
   t.regex(stderr, /\nworker \S+: 0 tasks, nothing is left to do\n$/);
 });
 
