@@ -45,7 +45,7 @@ export async function standingFailures(
       return position === -1 ? [] : [{ ...each, stored, position }];
     });
     for (const { record } of ours) left.delete(record.task);
-    found.push(...ours.sort((a, b) => a.position - b.position));
+    for (const each of ours.sort((a, b) => a.position - b.position)) found.push(each);
   }
   return choose(await withoutResult(project, found), choice);
 }

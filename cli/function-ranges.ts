@@ -76,7 +76,7 @@ function functionNodes(program: SyntaxNode): { node: SyntaxNode; isStatic: boole
   const methodValues = new Set<unknown>();
   const open: unknown[] = [program];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    if (Array.isArray(next)) open.push(...(next as unknown[]).filter((one) => one !== undefined));
+    if (Array.isArray(next)) pushObjects(open, next);
     if (!isNode(next)) continue;
     if (isMethod(next)) {
       found.push({ node: next, isStatic: next['static'] === true });
@@ -84,9 +84,14 @@ function functionNodes(program: SyntaxNode): { node: SyntaxNode; isStatic: boole
     } else if (functionTypes.has(next.type) && !methodValues.has(next)) {
       found.push({ node: next, isStatic: false });
     }
-    open.push(...Object.values(next).filter((child) => typeof child === 'object'));
+    pushObjects(open, Object.values(next));
   }
   return found;
+}
+
+/** One by one: a table of data has more items than a call takes arguments. */
+function pushObjects(open: unknown[], children: readonly unknown[]): void {
+  for (const child of children) if (typeof child === 'object') open.push(child);
 }
 
 /** Its function starts at the parameters; `toString()` starts at the name, or at `async`, `get` or `*` before it. */

@@ -134,7 +134,7 @@ function startPace(): Pace {
 
 function formatView(view: RunView, pace: Pace): string[] {
   const names = Object.keys(view.record.functions);
-  const width = Math.max(0, ...names.map((each) => each.length));
+  const width = names.reduce((most, each) => Math.max(most, each.length), 0);
   const lines = names.map((name) => {
     const counts = view.record.functions[name];
     return counts === undefined

@@ -170,7 +170,7 @@ export class Recording implements Recorder, Evaluation {
     for (let last = path.at(-1); last !== undefined; last = path.at(-1)) {
       const before = undeclaredIn(last.undeclared ?? []);
       if (before.length > 0) {
-        path.push(...before);
+        for (const each of before) path.push(each);
       } else {
         last.declareIn(this);
         path.pop();

@@ -91,7 +91,8 @@ function formatChain(error: unknown, options: FrameOptions, seen: Set<unknown>):
   for (const [label, next] of relatedErrors(error)) {
     if (seen.has(next) || seen.size >= causesMax) continue;
     const [first, ...rest] = formatChain(next, options, seen);
-    lines.push(`  ${label}: ${first ?? ''}`, ...rest);
+    lines.push(`  ${label}: ${first ?? ''}`);
+    for (const line of rest) lines.push(line);
   }
   return lines;
 }

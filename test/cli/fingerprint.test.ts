@@ -231,3 +231,13 @@ test('functions of a script that is no module: they are found, and of broken cod
   t.is(ranges.map(tokensIn).join(), 'function\nf\n(\n)\n{\nreturn\nstatic\n}');
   t.deepEqual(parseFunctions('function {').ranges, []);
 });
+
+test('functions of a module with a table of 200,000 items and an object of as many: they are found', (t) => {
+  const count = 200_000;
+  const pairs = Array.from({ length: count }, (_, at) => `k${at.toString()}: 0`);
+  const code = `const table = [${'0,'.repeat(count)}]; const object = { ${pairs.join()} }; function f() {}`;
+  t.deepEqual(
+    parseFunctions(code).ranges.map(({ start, end }) => code.slice(start, end)),
+    ['function f() {}'],
+  );
+});

@@ -144,3 +144,13 @@ test('recording: a large argument with a task in it, or several small ones: as t
   });
   t.is(recording.count, 7);
 });
+
+test('recording: a task of 200,000 tasks that were called outside of it: all are declared', (t) => {
+  const leaves = Array.from({ length: 200_000 }, (_, x) => double(x));
+  const all = task(function all(xs: readonly number[]): number {
+    return xs.length;
+  })(leaves);
+  const recording = new Recording();
+  recorded(recording, () => double(all));
+  t.is(recording.snapshot().graph.count, 200_002);
+});
