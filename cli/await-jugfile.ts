@@ -34,8 +34,9 @@ export async function untilWhole(
 async function oneWaitMet(project: OpenProject, loaded: LoadedJugfile): Promise<void> {
   const { graph, waits } = loaded;
   const index = new TaskIndex(graph);
-  const missing = waits.map(
-    ({ tasks }) =>
+  const wanted = waits.map(({ tasks }) => (typeof tasks === 'number' ? tasks : new Set(tasks)));
+  const missing = wanted.map(
+    (tasks) =>
       new Set(typeof tasks === 'number' ? Array.from({ length: tasks }, (_, at) => at) : tasks),
   );
   let tellMet: () => void = () => undefined;
@@ -43,8 +44,8 @@ async function oneWaitMet(project: OpenProject, loaded: LoadedJugfile): Promise<
     tellMet = resolve;
   });
   const note = (task: number, present: boolean): void => {
-    waits.forEach(({ tasks }, at) => {
-      const concerns = typeof tasks === 'number' ? task < tasks : tasks.includes(task);
+    wanted.forEach((tasks, at) => {
+      const concerns = typeof tasks === 'number' ? task < tasks : tasks.has(task);
       if (present) missing[at]?.delete(task);
       else if (concerns) missing[at]?.add(task);
     });
