@@ -126,8 +126,8 @@ function watchForMove(
     onChange: (view) => {
       progress?.update(view);
       if (json) {
-        const counts = view.record.functions;
-        context.stdout.write(`${JSON.stringify({ kind: 'progress', ...counts })}\n`);
+        const { functions } = view.record;
+        context.stdout.write(`${JSON.stringify({ kind: 'progress', functions })}\n`);
       }
     },
   });

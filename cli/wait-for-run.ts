@@ -39,7 +39,7 @@ export async function waitForRun(
         progress?.update(view);
         if (json)
           context.stdout.write(
-            `${JSON.stringify({ kind: 'progress', ...view.record.functions })}\n`,
+            `${JSON.stringify({ kind: 'progress', functions: view.record.functions })}\n`,
           );
       },
     }).finally(() => progress?.end());

@@ -33,6 +33,7 @@ test.serial('started before any worker: ends when the run does', async (t) => {
   const { status, stdout } = await waiting.finished;
   t.is(status, 0);
   const lines = stdout.trimEnd().split('\n');
+  t.deepEqual(Object.keys(JSON.parse(lines[0] ?? '') as object), ['kind', 'functions']);
   t.like(JSON.parse(lines.at(-1) ?? ''), { kind: 'summary', run, tasks: 32, executed: 32 });
 });
 
@@ -109,4 +110,15 @@ test.serial('a planner died, and there is no other run: what happened, what to d
       `error: run ${id} has no plan: process 1 on elsewhere ended while it planned new\\.ts: plan it again: jugq plan new\\.ts -- 7\n$`,
     ),
   );
+});
+
+test.serial('--json: a function called kind does not hide what a line is', async (t) => {
+  await using user = await projectOn(server, 'nothing');
+  await user.write('odd.ts', `import { task } from 'jugq'; task('kind', (x: number) => x)(1);`);
+  for (const args of [['run', 'odd.ts'], ['wait']]) {
+    const { stdout } = await user.run(...args, '--json');
+    const lines = stdout.trimEnd().split('\n');
+    const [first] = lines.map((line) => JSON.parse(line) as unknown);
+    t.like(first, { kind: 'progress', functions: { kind: { running: 0 } } }, args.join(' '));
+  }
 });
