@@ -4,7 +4,7 @@
  * What is finished stays, and the rest of the runs goes on. A wish beside each run's record tells the dispatcher, which
  * takes queued tasks back and has running ones ended; planning again declares them anew.
  */
-import { addCounts, isOver, type RunRecord } from '../core/records.ts';
+import { addCounts, isOver, valueFor, type RunRecord } from '../core/records.ts';
 import { JugqError } from '../core/errors.ts';
 import { matchingTasks, parsePatterns } from '../core/patterns.ts';
 import { answerMs } from './cancel-run.ts';
@@ -115,7 +115,7 @@ function told(records: readonly RunRecord[]): CancelledTasks {
   const functions: Record<string, number> = {};
   for (const { cancelled = {} } of records) {
     for (const [name, count] of Object.entries(cancelled))
-      functions[name] = (functions[name] ?? 0) + count;
+      functions[name] = (valueFor(functions, name) ?? 0) + count;
   }
   const runs = records.map(({ id, state, functions: counts }) => {
     const { waiting, ready, failed, blocked } = addCounts(Object.values(counts));

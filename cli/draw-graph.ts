@@ -7,7 +7,7 @@ import { readWorkers } from '../broker/worker-records.ts';
 import { JugqError } from '../core/errors.ts';
 import type { Graph } from '../core/graph.ts';
 import type { RunId } from '../core/identifiers.ts';
-import type { Counts } from '../core/records.ts';
+import { valueFor, type Counts } from '../core/records.ts';
 import { countsByFunction } from '../core/run-outlook.ts';
 import type { RunProgress } from '../core/run-progress.ts';
 import type { CommandContext } from './commands/base.ts';
@@ -98,7 +98,7 @@ function isMeantAsFile(path: string): boolean {
 async function countsNow(session: Session, progress: RunProgress): Promise<Record<string, Counts>> {
   const workers = (await readWorkers(session.project)).filter((each) => !each.silent);
   const counts = Object.entries(countsByFunction(progress)).map(([name, own]) => {
-    const reported = workers.reduce((sum, each) => sum + (each.running[name] ?? 0), 0);
+    const reported = workers.reduce((sum, each) => sum + (valueFor(each.running, name) ?? 0), 0);
     const running = Math.min(reported, own.ready);
     return [name, { ...own, running, ready: own.ready - running }] as const;
   });

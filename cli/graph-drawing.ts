@@ -4,6 +4,7 @@ import {
   addCounts,
   countedStates,
   noCounts,
+  valueFor,
   type CountedState,
   type Counts,
 } from '../core/records.ts';
@@ -33,7 +34,7 @@ export interface Drawing {
 /** A box for each function, with how far its tasks are. */
 export function drawFunctions(graph: Graph, counts: Readonly<Record<string, Counts>>): Drawing {
   const boxes = graph.functions.map(({ name }) => {
-    const own = counts[name] ?? noCounts();
+    const own = valueFor(counts, name) ?? noCounts();
     const all = countedStates.reduce((sum, each) => sum + own[each], 0);
     const finished = `${own.finished.toString()} of ${all.toString()} finished`;
     const failed = own.failed > 0 ? [`${own.failed.toString()} failed`] : [];

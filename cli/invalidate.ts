@@ -16,7 +16,7 @@ import type { ExpansionGraph } from '../core/expansions.ts';
 import { idOf, TaskIndex, type Graph } from '../core/graph.ts';
 import { splitTaskId, type TaskId } from '../core/identifiers.ts';
 import { matchesTask, matchingTasks, type Pattern } from '../core/patterns.ts';
-import { isOver, type RunRecord } from '../core/records.ts';
+import { isOver, valueFor, type RunRecord } from '../core/records.ts';
 import { listExpansions, readExpansions } from './expansions.ts';
 import type { Invalidated, InvalidatedFunction } from './library-types.ts';
 import { allRuns, everyRun, updateRun } from './runs.ts';
@@ -205,7 +205,7 @@ async function tellRuns(project: OpenProject, { tasks, seen }: Doomed): Promise<
       if (!present) continue;
       const name = nameOf(id);
       gone.set(name, (gone.get(name) ?? 0) + 1);
-      if (isStale(facts, record.fingerprints[name] ?? ''))
+      if (isStale(facts, valueFor(record.fingerprints, name) ?? ''))
         stale.set(name, (stale.get(name) ?? 0) + 1);
     }
     if (gone.size === 0 || (!isOver(record.state) && record.stale === undefined)) continue;
@@ -219,11 +219,11 @@ function without(record: RunRecord, gone: ReadonlyMap<string, number>): RunRecor
   const functions = { ...record.functions };
   const invalidated = { ...record.invalidated };
   for (const [name, count] of gone) {
-    const counts = functions[name];
+    const counts = valueFor(functions, name);
     if (counts === undefined) continue;
     const less = Math.min(count, counts.finished);
     functions[name] = { ...counts, finished: counts.finished - less };
-    invalidated[name] = (invalidated[name] ?? 0) + less;
+    invalidated[name] = (valueFor(invalidated, name) ?? 0) + less;
   }
   return { ...record, functions, invalidated };
 }

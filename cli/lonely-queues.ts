@@ -1,5 +1,5 @@
 /** Queues with work that no worker takes: the commonest reason why a run does not move, and one that is easily mended. */
-import type { RunRecord, WorkerRecord } from '../core/records.ts';
+import { valueFor, type RunRecord, type WorkerRecord } from '../core/records.ts';
 
 /** Queues with ready tasks of the runs that none of the workers takes, in the order of their names. */
 export function lonelyQueues(
@@ -9,7 +9,7 @@ export function lonelyQueues(
   const taken = new Set(workers.flatMap((each) => each.queues));
   const wanted = runs.flatMap(({ functions, queues }) =>
     Object.entries(queues)
-      .filter(([name]) => (functions[name]?.ready ?? 0) > 0)
+      .filter(([name]) => (valueFor(functions, name)?.ready ?? 0) > 0)
       .map(([, queue]) => queue),
   );
   return [...new Set(wanted)].filter((each) => !taken.has(each)).sort();

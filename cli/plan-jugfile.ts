@@ -2,7 +2,7 @@
 import { JugqError } from '../core/errors.ts';
 import type { RunId } from '../core/identifiers.ts';
 import { parsePatterns } from '../core/patterns.ts';
-import { isOver, type RunRecord } from '../core/records.ts';
+import { isOver, valueFor, type RunRecord } from '../core/records.ts';
 import { carryOut } from './carry-out.ts';
 import type { CommandContext } from './commands/base.ts';
 import type { Hooks } from './hooks.ts';
@@ -89,7 +89,9 @@ export async function submitRequested(
 /** Functions that two runs both declare, with different code. */
 function changedFunctions(a: RunRecord, b: RunRecord): string[] {
   return Object.entries(a.fingerprints)
-    .filter(([name, fingerprint]) => (b.fingerprints[name] ?? fingerprint) !== fingerprint)
+    .filter(
+      ([name, fingerprint]) => (valueFor(b.fingerprints, name) ?? fingerprint) !== fingerprint,
+    )
     .map(([name]) => name);
 }
 

@@ -1,7 +1,7 @@
 /** The live display of a run: one line a function on a terminal, a plain line now and then elsewhere. */
 import colors from 'picocolors';
 import { formatDuration } from '../core/duration.ts';
-import { addCounts, isOver, type Counts } from '../core/records.ts';
+import { addCounts, isOver, valueFor, type Counts } from '../core/records.ts';
 import type { CommandContext, OutputStream } from './commands/base.ts';
 import type { LiveDisplay } from './live-display.ts';
 import { loneliness, lonelyQueues } from './lonely-queues.ts';
@@ -136,7 +136,7 @@ function formatView(view: RunView, pace: Pace): string[] {
   const names = Object.keys(view.record.functions);
   const width = names.reduce((most, each) => Math.max(most, each.length), 0);
   const lines = names.map((name) => {
-    const counts = view.record.functions[name];
+    const counts = valueFor(view.record.functions, name);
     return counts === undefined
       ? ''
       : formatFunction(name.padEnd(width), counts, runningOf(view, name));
@@ -194,8 +194,8 @@ function notesOn(view: RunView, pace: Pace): string[] {
 /** What workers said last of a run that is over is not so any more. */
 function runningOf(view: RunView, name: string): number {
   if (isOver(view.record.state)) return 0;
-  const { waiting = 0, ready = 0 } = view.record.functions[name] ?? {};
-  const running = view.workers.reduce((sum, each) => sum + (each.running[name] ?? 0), 0);
+  const { waiting = 0, ready = 0 } = valueFor(view.record.functions, name) ?? {};
+  const running = view.workers.reduce((sum, each) => sum + (valueFor(each.running, name) ?? 0), 0);
   // Workers tell of themselves every few seconds, and may run tasks of other runs.
   return Math.min(running, waiting + ready);
 }

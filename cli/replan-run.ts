@@ -13,7 +13,7 @@ import { isJugqError, JugqError } from '../core/errors.ts';
 import { idOf, row, TaskIndex, type Graph } from '../core/graph.ts';
 import type { RunId } from '../core/identifiers.ts';
 import { decodePlanOf } from '../core/plan-format.ts';
-import { isOver, type RunRecord } from '../core/records.ts';
+import { isOver, valueFor, type RunRecord } from '../core/records.ts';
 import { placeBundle } from '../worker/bundle-file.ts';
 import { Evaluation, type EvaluationStep } from '../worker/evaluate.ts';
 import { plannerGoneMs, plannerKey } from './carry-out.ts';
@@ -199,7 +199,7 @@ function firstMissing(before: Graph, { graph, open }: EvaluationStep): number | 
 function withFingerprints(graph: Graph, { fingerprints }: RunRecord): Graph {
   const functions = graph.functions.map((each) => ({
     ...each,
-    fingerprint: fingerprints[each.name] ?? '',
+    fingerprint: valueFor(fingerprints, each.name) ?? '',
   }));
   return { ...graph, functions };
 }

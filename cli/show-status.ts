@@ -8,6 +8,7 @@ import {
   countedStates,
   isOver,
   noCounts,
+  valueFor,
   type Counts,
   type RunRecord,
 } from '../core/records.ts';
@@ -169,7 +170,7 @@ function withStale(
   if (stale === undefined) return { totals, functions };
   const all = Object.values(stale).reduce((sum, each) => sum + each, 0);
   const each = Object.entries(functions).map(
-    ([name, counts]) => [name, { ...counts, stale: stale[name] ?? 0 }] as const,
+    ([name, counts]) => [name, { ...counts, stale: valueFor(stale, name) ?? 0 }] as const,
   );
   return { totals: { ...totals, stale: all }, functions: Object.fromEntries(each) };
 }
@@ -194,7 +195,7 @@ function sumFunctions(runs: readonly RunRecord[]): Record<string, Counts> {
     if (run.state === 'cancelled' && runs.length > 1) continue;
     for (const [name, last] of Object.entries(run.functions)) {
       const counts = isOver(run.state) ? { ...last, waiting: 0, ready: 0 } : last;
-      sums[name] = addCounts([sums[name] ?? noCounts(), counts]);
+      sums[name] = addCounts([valueFor(sums, name) ?? noCounts(), counts]);
     }
   }
   return sums;
@@ -227,7 +228,7 @@ function addRunning(
 
 /** What a silent worker said last is not what it does now. */
 function runningIn(worker: WorkerStatus, name: string): number {
-  return worker.silent ? 0 : (worker.running[name] ?? 0);
+  return worker.silent ? 0 : (valueFor(worker.running, name) ?? 0);
 }
 
 async function explain(

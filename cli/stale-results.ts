@@ -5,6 +5,7 @@ import { scanHeads } from '../broker/result-heads.ts';
 import { functionOf, idOf } from '../core/graph.ts';
 import type { TaskId } from '../core/identifiers.ts';
 import type { KnownResult } from '../core/known-results.ts';
+import { valueFor } from '../core/records.ts';
 import { state, type RunProgress } from '../core/run-progress.ts';
 import { countOf } from './report.ts';
 import { storedPlans } from './stored-plans.ts';
@@ -18,7 +19,7 @@ export function staleIn(
   for (const { task, present, stale = false } of results) {
     if (!present || !stale || run.state[task] !== state.finished) continue;
     const { name } = functionOf(run.plan.graph, task);
-    counts[name] = (counts[name] ?? 0) + 1;
+    counts[name] = (valueFor(counts, name) ?? 0) + 1;
   }
   return counts;
 }

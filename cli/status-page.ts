@@ -1,7 +1,7 @@
 /** A status as one HTML file that needs nothing else and loads itself again. */
 import { rename, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { countedStates } from '../core/records.ts';
+import { countedStates, valueFor } from '../core/records.ts';
 import { formatMs } from './amounts.ts';
 import { JugqError } from '../core/errors.ts';
 import { formatShort } from './format-status.ts';
@@ -82,7 +82,7 @@ function functionTable(status: Status): string {
   const head = ['function', ...columns, ...timeColumns, ''];
   const row = (name: string, counts: Status['totals'], kind: string): string => {
     const known: Readonly<Partial<Record<string, number>>> = counts;
-    const time = times?.[name];
+    const time = times === undefined ? undefined : valueFor(times, name);
     const timeCells =
       times === undefined
         ? []

@@ -17,7 +17,8 @@ const runPattern = /^[0-9A-HJKMNP-TV-Z]{26}$/;
 
 /** Whether a function of this name can be part of a task id (a KV key and a subject token). */
 export function isFunctionName(name: string): boolean {
-  return functionNamePattern.test(name);
+  // No object has a field of that name of its own: what is written there is lost.
+  return functionNamePattern.test(name) && name !== '__proto__';
 }
 
 /** The id of the task that calls `functionName` with arguments of this hash (32 characters of base32). */

@@ -200,6 +200,11 @@ export function isOver(state: RunState): boolean {
   return state === 'finished' || state === 'failed' || state === 'cancelled';
 }
 
+/** What stands under a function's name: one called `toString` is not to find what every object inherits. */
+export function valueFor<V>(all: Readonly<Record<string, V>>, name: string): V | undefined {
+  return Object.hasOwn(all, name) ? all[name] : undefined;
+}
+
 /** No task in any state. */
 export function noCounts(): Counts {
   return { failed: 0, blocked: 0, waiting: 0, ready: 0, running: 0, finished: 0 };

@@ -51,10 +51,9 @@ function isMet(run: RunProgress, wait: number): boolean {
 
 /** Counts by function, in the words that users see. */
 export function countsByFunction(run: RunProgress): Record<string, Counts> {
-  const all: Record<string, Counts> = {};
-  run.plan.graph.functions.forEach((fn, position) => {
+  const all = run.plan.graph.functions.map(({ name }, position) => {
     const of = (each: number): number => run.counts[position * stateCount + each] ?? 0;
-    all[fn.name] = {
+    const counts = {
       ...noCounts(),
       failed: of(state.failed),
       blocked: of(state.blocked),
@@ -62,8 +61,9 @@ export function countsByFunction(run: RunProgress): Record<string, Counts> {
       ready: of(state.ready) + of(state.queued),
       finished: of(state.finished),
     };
+    return [name, counts] as const;
   });
-  return all;
+  return Object.fromEntries(all);
 }
 
 /** How many tasks of each function are in a state that the counts do not have; functions without any are left out. */

@@ -336,3 +336,35 @@ test.serial(
     t.is(status.totals.stale, 2);
   },
 );
+
+test.serial(
+  'functions called as what every object has: each is counted as any other',
+  async (t) => {
+    await using user = await projectOn(server, 'nothing');
+    const names = ['toString', 'constructor', 'valueOf', 'hasOwnProperty'];
+    await user.write(
+      'odd.ts',
+      `import { task } from 'jugq';
+     for (const name of ${JSON.stringify(names)}) {
+       const f = task(name, (x: number) => x);
+       f(f(1));
+     }`,
+    );
+    await user.write(
+      'other.ts',
+      `import { task } from 'jugq'; task(function f(x: number) { return x; })(1);`,
+    );
+    await user.run('plan', 'odd.ts');
+    const { stderr } = await user.run('plan', 'other.ts');
+    t.notRegex(stderr, /with other code/);
+    const { functions } = await user.json<Status>('status', '--json');
+    for (const name of names) t.like(functions[name], { waiting: 1, ready: 1, running: 0 }, name);
+    const graph = await user.json<{ boxes: unknown[] }>('graph', 'odd.ts', '--json');
+    t.deepEqual(
+      graph.boxes,
+      names.map((name) => ({ lines: [name, '0 of 2 finished'], state: 'ready' })),
+    );
+    const cancelled = await user.json<{ functions: unknown }>('cancel', ...['=toString', '--json']);
+    t.deepEqual(cancelled.functions, { toString: 2 });
+  },
+);

@@ -42,6 +42,16 @@ for (const [message, declare] of refused) {
   });
 }
 
+test('a name that no object can have a field of: refused', (t) => {
+  for (const declare of [
+    () => task('__proto__', add),
+    () => compound('__proto__', add),
+    () => task('a b', add),
+  ])
+    t.throws(declare, { code: 'FUNCTION_UNNAMED', message: /cannot name a task function/ });
+  t.notThrows(() => task('toString', add));
+});
+
 test('options: how work is shared out is no option of the tasks, and passes', (t) => {
   t.notThrows(() => {
     currentEvaluation.run({ definitions: new Map(), recorder: new Recording() }, () => [
