@@ -43,7 +43,10 @@ export async function describeTask(
     return { ...own(id, functionName, standing), code, dependencies: [], more: 0 };
   }
   const { graph, position, record } = declared;
-  const standings = await learnStandings(project, graph, position, limits);
+  const standings = await learnStandings(project, graph, position, {
+    ...limits,
+    cancelling: record?.cancelling ?? [],
+  });
   const standing = standings.get(position) ?? { state: 'waiting' };
   const made = madeByCode(standing.result?.facts);
   const now = functionOf(graph, position).fingerprint;

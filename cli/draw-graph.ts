@@ -5,7 +5,9 @@ import { resolve } from 'node:path';
 import { ulid } from 'ulid';
 import { readWorkers } from '../broker/worker-records.ts';
 import { JugqError } from '../core/errors.ts';
+import { cancelMatching } from '../core/cancel-tasks.ts';
 import type { Graph } from '../core/graph.ts';
+import { parsePatterns } from '../core/patterns.ts';
 import type { RunId } from '../core/identifiers.ts';
 import { valueFor, type Counts } from '../core/records.ts';
 import { countsByFunction } from '../core/run-outlook.ts';
@@ -45,10 +47,11 @@ const placedMax = 20_000;
 /** Draws a graph into a file, or onto stdout. */
 export async function drawGraph(session: Session, request: GraphRequest): Promise<number> {
   const { context, output } = request;
-  const { title, planned } = await findPlanned(session, request);
+  const { title, planned, cancelling = [] } = await findPlanned(session, request);
   if (request.tasks) refuseTooMany(planned.graph, request);
   const run = { id: ulid() as RunId, keepFailed: true };
   const { progress } = await survey(session.project, planned, run);
+  if (cancelling.length > 0) cancelMatching(progress, parsePatterns(cancelling));
   const drawing = request.tasks
     ? drawTasks(progress)
     : drawFunctions(planned.graph, await countsNow(session, progress));
@@ -71,10 +74,17 @@ function refuseTooMany(graph: Graph, { format, json, limit = placedMax }: GraphR
   );
 }
 
+interface Drawn {
+  readonly title: string;
+  readonly planned: Planned;
+  /** Patterns of the tasks that somebody has cancelled in the run. */
+  readonly cancelling?: readonly string[] | undefined;
+}
+
 async function findPlanned(
   session: Session,
   { what, args, context }: GraphRequest,
-): Promise<{ readonly title: string; readonly planned: Planned }> {
+): Promise<Drawn> {
   if (what !== undefined && isMeantAsFile(resolve(session.cwd, what))) {
     return { title: what, planned: await lookAtJugfile(session, { jugfile: what, args }, context) };
   }
@@ -85,7 +95,9 @@ async function findPlanned(
     throw new JugqError('UNKNOWN_RUN', message);
   }
   const bundle = { digest: stored.plan.code, code: undefined };
-  return { title: `${record.jugfile}, run ${record.id}`, planned: { ...stored.plan, bundle } };
+  const { cancelling } = record;
+  const title = `${record.jugfile}, run ${record.id}`;
+  return { title, planned: { ...stored.plan, bundle }, cancelling };
 }
 
 /** One that is missing is told as such: no run is called so. */

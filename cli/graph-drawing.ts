@@ -4,18 +4,20 @@ import {
   addCounts,
   countedStates,
   noCounts,
+  taskStates,
   valueFor,
   type CountedState,
   type Counts,
+  type TaskState,
 } from '../core/records.ts';
 import type { RunProgress } from '../core/run-progress.ts';
-import { stateNames } from './state-names.ts';
+import { stateName } from './state-names.ts';
 import { stateColours } from './state-colours.ts';
 
 /** A function, or a task. */
 export interface Box {
   readonly lines: readonly string[];
-  readonly state: CountedState;
+  readonly state: TaskState;
 }
 
 /** From what is needed to what needs it, by position among the boxes. */
@@ -59,7 +61,7 @@ export function drawTasks(progress: RunProgress): Drawing {
   const arrows: Arrow[] = [];
   for (let to = 0; to < graph.count; to++) {
     const lines = [functionOf(graph, to).name, hashText(graph, to).slice(0, shownHash)];
-    boxes.push({ lines, state: stateNames[progress.state[to] ?? 0] ?? 'waiting' });
+    boxes.push({ lines, state: stateName(progress, to) });
     for (const from of row(graph.dependencies, to)) arrows.push({ from, to, count: 1 });
   }
   return { boxes, arrows };
@@ -104,7 +106,7 @@ export function toMermaid({ boxes, arrows }: Drawing): string {
     const label = count > 1 ? `|${count.toString()}|` : '';
     return `  n${from.toString()} -->${label} n${to.toString()}`;
   });
-  const used = countedStates.filter((each) => boxes.some((box) => box.state === each));
+  const used = taskStates.filter((each) => boxes.some((box) => box.state === each));
   const classes = used.map((each) => `  classDef ${each} fill:${stateColours[each]},color:#000`);
   return ['flowchart LR', ...nodes, ...edges, ...classes, ''].join('\n');
 }

@@ -1,5 +1,5 @@
 /** What the library answers programs with: kept apart, so that no type of the NATS client reaches a user's compiler. */
-import type { CountedState, Counts, RunState, WorkerRecord } from '../core/records.ts';
+import type { Counts, RunState, TaskState, WorkerRecord } from '../core/records.ts';
 
 /** How far the tasks of a jugfile are. */
 export interface Check {
@@ -17,7 +17,7 @@ export interface Check {
 export interface TaskDescription {
   readonly task: string;
   readonly function: string;
-  readonly state: CountedState;
+  readonly state: TaskState;
   /** The newest run that declares it; absent if no stored plan does, or if the task was named by a jugfile's export. */
   readonly run?: string;
   readonly jugfile?: string;
@@ -69,7 +69,7 @@ export interface FailureDescription {
 /** A task that another one takes as an argument, and in turn what that one takes. */
 export interface DependencyDescription {
   readonly task: string;
-  readonly state: CountedState;
+  readonly state: TaskState;
   readonly worker?: string;
   readonly ms?: number;
   /** Absent: not looked at, because the tree is as deep as asked, or because the task stands in it before. */

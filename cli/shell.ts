@@ -19,8 +19,8 @@ import { findDoomed, invalidateDoomed } from './invalidate.ts';
 import type { LoadedJugfile } from './load-jugfile.ts';
 import { lookAtJugfile } from './look-at-jugfile.ts';
 import type { Session } from './session.ts';
-import { countedStates } from '../core/records.ts';
-import { stateNames } from './state-names.ts';
+import { taskStates } from '../core/records.ts';
+import { stateName } from './state-names.ts';
 import { survey } from './submit-run.ts';
 
 /** What can be called at the prompt. */
@@ -221,7 +221,7 @@ interface TaskWish {
 
 /** Told at once what it cannot mean, instead of an empty list. */
 function readWish(wish: TaskWish): TaskWish {
-  const states: readonly string[] = countedStates;
+  const states: readonly string[] = taskStates;
   const expected = `tasks({ state, name }): expected`;
   for (const key of Object.keys(wish)) {
     if (key !== 'state' && key !== 'name')
@@ -243,7 +243,7 @@ async function listTasks(
   const { graph } = loaded;
   const found: ListedTask[] = [];
   for (let task = 0; task < graph.count; task++) {
-    const state = stateNames[progress.state[task] ?? 0] ?? 'waiting';
+    const state = stateName(progress, task);
     if (wanted !== undefined && state !== wanted) continue;
     if (pattern?.matchesFunction(functionOf(graph, task).name) === false) continue;
     const id = idOf(graph, task);

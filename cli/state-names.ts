@@ -1,9 +1,10 @@
 /** The states of a run's tasks in the words that users see. */
-import type { CountedState } from '../core/records.ts';
-import { state } from '../core/run-progress.ts';
+import { invariant } from '../core/errors.ts';
+import type { TaskState } from '../core/records.ts';
+import { state, type RunProgress } from '../core/run-progress.ts';
 
-/** By the number of the state. What nobody needs any more has served its purpose: it counts as finished. */
-export const stateNames: Readonly<Record<number, CountedState>> = {
+/** What nobody needs any more has served its purpose: it counts as finished. */
+const stateNames: Readonly<Record<number, TaskState>> = {
   [state.idle]: 'finished',
   [state.waiting]: 'waiting',
   [state.ready]: 'ready',
@@ -12,4 +13,13 @@ export const stateNames: Readonly<Record<number, CountedState>> = {
   [state.finished]: 'finished',
   [state.failed]: 'failed',
   [state.blocked]: 'blocked',
-};
+  [state.cancelled]: 'cancelled',
+  [state.dropped]: 'dropped',
+} satisfies Record<(typeof state)[keyof typeof state], TaskState>;
+
+/** The state of a task, in a word. */
+export function stateName(run: RunProgress, task: number): TaskState {
+  const name = stateNames[run.state[task] ?? -1];
+  invariant(name !== undefined, 'each state of a task has a name');
+  return name;
+}

@@ -2,14 +2,15 @@
 import { readFailure } from '../broker/failures.ts';
 import type { OpenProject } from '../broker/project.ts';
 import type { ResultFacts } from '../broker/result-facts.ts';
-import { idOf, row, type Graph } from '../core/graph.ts';
+import { functionOf, idOf, row, turnRound, type Graph } from '../core/graph.ts';
 import type { BlobReference } from '../core/parcel.ts';
-import { isVoid, type CountedState, type FailureRecord } from '../core/records.ts';
+import { matchingTasks, parsePatterns } from '../core/patterns.ts';
+import { isVoid, type FailureRecord, type TaskState } from '../core/records.ts';
 import { unpack } from '../core/wire.ts';
 
 /** What is known of one task. */
 export interface Standing {
-  readonly state: CountedState;
+  readonly state: TaskState;
   readonly result?: StandingResult;
   /** Absent where there is a result, or where a later marker has made the record void. */
   readonly failure?: FailureRecord;
@@ -24,13 +25,18 @@ export interface StandingResult {
   readonly large: boolean;
 }
 
-type Facts = Omit<Standing, 'state'>;
+interface Facts extends Omit<Standing, 'state'> {
+  /** It had a result, which was dropped or invalidated. */
+  readonly isGone?: boolean;
+}
 
 export interface StandingLimits {
   /** How many steps down the dependencies of finished tasks are looked at. */
   readonly depth: number;
   /** How many dependencies of each finished task. */
   readonly width: number;
+  /** Patterns of the tasks that somebody has cancelled in the run. */
+  readonly cancelling: readonly string[];
 }
 
 const readAtOnce = 256;
@@ -67,13 +73,59 @@ export async function learnStandings(
     }
     level = [...next];
   }
-  return derive(graph, facts);
+  const dropped = await droppedAmong(project, graph, facts);
+  const cancelled = new Set(matchingTasks(graph, parsePatterns(limits.cancelling)));
+  return derive(graph, facts, { dropped, cancelled });
+}
+
+/**
+ * Intermediate results that are gone and that nothing needs: all that take them have a result, or are dropped, too.
+ *
+ * What is not looked at because there is too much of it counts as in need of them.
+ */
+async function droppedAmong(
+  project: OpenProject,
+  graph: Graph,
+  found: ReadonlyMap<number, Facts>,
+): Promise<Set<number>> {
+  const facts = new Map(found);
+  const mayBeDropped = (task: number): boolean =>
+    facts.get(task)?.isGone === true && functionOf(graph, task).keep === false;
+  const open = [...facts.keys()].filter(mayBeDropped);
+  if (open.length === 0) return new Set();
+  const dependents = turnRound(graph.dependencies);
+  const judged = new Set(open);
+  for (let task = open.pop(); task !== undefined; task = open.pop()) {
+    const unknown = [...row(dependents, task)].filter((each) => !facts.has(each));
+    for (let at = 0; at < unknown.length && facts.size < tasksMax; at += readAtOnce) {
+      const some = unknown.slice(at, at + readAtOnce);
+      await Promise.all(
+        some.map(async (each) => facts.set(each, await learn(project, graph, each))),
+      );
+    }
+    for (const each of row(dependents, task)) {
+      if (judged.has(each) || !mayBeDropped(each)) continue;
+      judged.add(each);
+      open.push(each);
+    }
+  }
+  const dropped = new Set<number>();
+  // Each task comes after what it depends on, so from the last what takes one is judged before it.
+  for (const task of [...judged].sort((a, b) => b - a)) {
+    const takers = [...row(dependents, task)];
+    const isDone = (each: number): boolean =>
+      facts.get(each)?.result !== undefined || dropped.has(each);
+    // One that no task takes is the user's own result, and stays.
+    if (takers.length > 0 && takers.every(isDone)) dropped.add(task);
+  }
+  return dropped;
 }
 
 /** Facts of a task that no plan declares. */
 export async function learnAlone(project: OpenProject, id: string): Promise<Standing> {
   const facts = await learnTask(project, id);
-  return { ...facts, state: ownState(facts) ?? 'waiting' };
+  const { isGone: _was, ...known } = facts;
+  return { ...known, state: ownState(facts) ?? 'waiting' };
 }
 
 function learn(project: OpenProject, graph: Graph, task: number): Promise<Facts> {
@@ -94,26 +146,40 @@ async function learnTask(project: OpenProject, text: string): Promise<Facts> {
   }
   const entry = await project.failures.get(id);
   const failure = entry && readFailure(project, entry);
-  return failure === undefined || isVoid(failure, stored?.revision ?? 0) ? {} : { failure };
+  const isGone = stored !== undefined;
+  return failure === undefined || isVoid(failure, stored?.revision ?? 0)
+    ? { isGone }
+    : { isGone, failure };
 }
 
 /** What its own facts say of a task, if they suffice. */
-function ownState({ result, failure }: Facts): CountedState | undefined {
+function ownState({ result, failure }: Facts): TaskState | undefined {
   if (result !== undefined) return 'finished';
   return failure?.kind === 'final' ? 'failed' : undefined;
 }
 
 /** Positions are a topological order: each task comes after what it depends on. */
-function derive(graph: Graph, facts: ReadonlyMap<number, Facts>): Map<number, Standing> {
+function derive(
+  graph: Graph,
+  facts: ReadonlyMap<number, Facts>,
+  {
+    dropped,
+    cancelled,
+  }: { readonly dropped: ReadonlySet<number>; readonly cancelled: ReadonlySet<number> },
+): Map<number, Standing> {
   const standings = new Map<number, Standing>();
-  for (const [task, each] of [...facts].sort(([a], [b]) => a - b)) {
-    const below = (): CountedState => {
-      const states = [...row(graph.dependencies, task)].map((at) => standings.get(at)?.state);
+  for (const [task, { isGone: _was, ...each }] of [...facts].sort(([a], [b]) => a - b)) {
+    const states = [...row(graph.dependencies, task)].map((at) => standings.get(at)?.state);
+    const below = (): TaskState => {
       if (states.some((state) => state === 'failed' || state === 'blocked')) return 'blocked';
       const isReady = states.every((state) => state === 'finished') && each.failure === undefined;
       return isReady ? 'ready' : 'waiting';
     };
-    standings.set(task, { ...each, state: ownState(each) ?? below() });
+    const isMissing = each.result === undefined;
+    if (isMissing && (cancelled.has(task) || states.includes('cancelled')))
+      standings.set(task, { ...each, state: 'cancelled' });
+    else if (isMissing && dropped.has(task)) standings.set(task, { ...each, state: 'dropped' });
+    else standings.set(task, { ...each, state: ownState(each) ?? below() });
   }
   return standings;
 }

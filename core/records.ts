@@ -17,6 +17,10 @@ export const countedStates = [
 export type CountedState = (typeof countedStates)[number];
 export type Counts = Record<CountedState, number>;
 
+/** What is said of one task; what is cancelled or dropped is in none of the counts. */
+export const taskStates = [...countedStates, 'cancelled', 'dropped'] as const;
+export type TaskState = (typeof taskStates)[number];
+
 export type RunState =
   'planning' | 'parked' | 'running' | 'paused' | 'finished' | 'failed' | 'cancelled';
 

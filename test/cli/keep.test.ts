@@ -41,6 +41,32 @@ test.serial('keep: false: gone when the run ends, with its blob; done all the sa
   t.is(missing.status, 1);
 });
 
+interface Shown {
+  readonly boxes: readonly { readonly lines: readonly string[]; readonly state: string }[];
+}
+
+test.serial('keep: false: a task whose result is dropped is said to be so', async (t) => {
+  await using user = await projectOn(server, 'passing');
+  await user.run('run', 'jugfile.ts');
+  const { boxes } = await user.json<Shown>('graph', '--tasks', '--json');
+  const large = boxes.filter(({ lines }) => lines[0] === 'large');
+  t.deepEqual(
+    large.map(({ state }) => state),
+    ['dropped', 'dropped'],
+  );
+  const hash = large[0]?.lines[1] ?? '';
+  t.like(await user.json('describe', `large.${hash}`, '--json'), { state: 'dropped' });
+  await user.run('invalidate', '=weigh');
+  t.like(await user.json('describe', `large.${hash}`, '--json'), { state: 'ready' });
+  await user.run('plan', 'jugfile.ts');
+  await user.run('cancel', '=weigh');
+  const cancelled = await user.json<Shown>('graph', '--tasks', '--json');
+  t.deepEqual(
+    cancelled.boxes.filter(({ lines }) => lines[0] === 'weigh').map(({ state }) => state),
+    ['cancelled', 'cancelled'],
+  );
+});
+
 test.serial('keep: false: computed again when what needs it has to be', async (t) => {
   await using user = await projectOn(server, 'passing');
   await user.run('run', 'jugfile.ts');
