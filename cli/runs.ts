@@ -15,7 +15,7 @@ import {
 } from '../core/records.ts';
 
 /** A planner that has said nothing for this long is gone, and its run never was one. */
-const planningMsMax = 10 * 60_000;
+export const planningMsMax = 10 * 60_000;
 
 /** Whether anything may still happen in a run. */
 export function isActive(record: RunRecord): boolean {

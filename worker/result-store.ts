@@ -120,15 +120,15 @@ async function msEach(
   project: OpenProject,
   functions: readonly [stage: string, item: string],
 ): Promise<number | undefined> {
-  const newest: Record<string, ResultHead[]> = {};
+  const newest = new Map<string, ResultHead[]>(functions.map((name) => [name, []]));
   await scanHeads(project, functions, (head) => {
     const { functionName } = splitTaskId(head.id);
-    const heads = (newest[functionName] ??= []);
+    const heads = newest.get(functionName) ?? [];
     if (heads.push(head) > sampledMax) heads.shift();
   });
   const [stage, item] = functions;
   const ofStage = await eachOf(
-    (newest[stage] ?? []).map((head) => head.id),
+    (newest.get(stage) ?? []).map((head) => head.id),
     async (id) => {
       const stored = await project.results.read(id);
       if (stored?.present !== true || stored.facts === undefined) return undefined;
@@ -137,7 +137,7 @@ async function msEach(
     },
   );
   const known = ofStage.filter((each) => each !== undefined);
-  const single = (newest[item] ?? []).flatMap((head) => head.facts?.ms ?? []);
+  const single = (newest.get(item) ?? []).flatMap((head) => head.facts?.ms ?? []);
   const sample = (known.length > 0 ? known : single).toSorted((a, b) => a - b);
   return sample[Math.floor(sample.length / 2)];
 }

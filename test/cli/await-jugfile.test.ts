@@ -5,8 +5,11 @@ import { untilWhole } from '../../cli/await-jugfile.ts';
 import type { OpenJugfile } from '../../cli/load-jugfile.ts';
 import { planFor } from '../core/small-plans.ts';
 
-test('a wait for 300,000 tasks: as long as looking at each of them once', async (t) => {
-  const tasks = Array.from({ length: 300_000 }, (_, at) => at);
+test('a wait for many tasks: none is looked for among all the others', async (t) => {
+  const tasks = Object.assign(
+    Array.from({ length: 1000 }, (_, at) => at),
+    { includes: () => t.fail('for each of a million tasks, that takes minutes') },
+  );
   const project = {
     results: {
       lastRevision: () => Promise.resolve(0),
@@ -25,8 +28,5 @@ test('a wait for 300,000 tasks: as long as looking at each of them once', async 
       return Promise.resolve(whole);
     },
   };
-  const before = performance.now();
   t.is(await untilWhole(project, jugfile as unknown as OpenJugfile), whole as never);
-  // Looking each up among all the others takes many times as long.
-  t.true(performance.now() - before < 5000);
 });

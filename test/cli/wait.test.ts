@@ -1,8 +1,9 @@
 /** `jugq wait` as a user types it. */
 import test from 'ava';
+import { planningMsMax } from '../../cli/runs.ts';
 import { eventually } from '../kit/eventually.ts';
 import { openProjectOf } from '../faults/open-project.ts';
-import { planningMsMax, putPlanning } from '../kit/planning-record.ts';
+import { putPlanning } from '../kit/planning-record.ts';
 import { executions, projectOn } from '../kit/jugfiles.ts';
 import { startServer, type TestServer } from '../kit/servers.ts';
 

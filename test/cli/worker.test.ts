@@ -1,9 +1,10 @@
 /** `jugq worker` as a user types it: many at once, their limits, and how they end. */
 import test from 'ava';
 import { openProjectOf } from '../faults/open-project.ts';
+import { planningMsMax } from '../../cli/runs.ts';
 import { eventually } from '../kit/eventually.ts';
 import { executions, projectOn, repeated } from '../kit/jugfiles.ts';
-import { planningMsMax, putPlanning } from '../kit/planning-record.ts';
+import { putPlanning } from '../kit/planning-record.ts';
 import { startServer, type TestServer } from '../kit/servers.ts';
 
 let server: TestServer;

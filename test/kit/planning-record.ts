@@ -4,9 +4,6 @@ import type { OpenProject } from '../../broker/project.ts';
 import type { RunId } from '../../core/identifiers.ts';
 import { encodeRecord, noCounts, recordFormat, type RunRecord } from '../../core/records.ts';
 
-/** After so long a planner that has said nothing is taken for gone. */
-export const planningMsMax = 10 * 60_000;
-
 /** Writes the record of a run whose planning began some time ago. */
 export async function putPlanning(
   project: OpenProject,
