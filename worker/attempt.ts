@@ -61,7 +61,11 @@ export class Attempt {
 
   /** What the task may ask of its worker; opened when it is first wanted. */
   context(): TaskContext {
-    this.#opened ??= openContext(this.#task, this.#link);
+    if (this.#opened === undefined) {
+      this.#opened = openContext(this.#task, this.#link);
+      // A timer that the task left behind asks for the first time: nobody would take its leave.
+      if (this.#isOver) this.#opened.close();
+    }
     return this.#opened.context;
   }
 
