@@ -91,7 +91,10 @@ test.serial(
       "tasks({ nme: 'sum' })",
     ]);
     t.is(stdout, '5\n6\n[]\n', stderr);
-    t.regex(stderr, /expected failed, blocked, waiting, ready, running, finished, cancelled, dropped, got done/);
+    t.regex(
+      stderr,
+      /expected failed, blocked, waiting, ready, running, finished, cancelled, dropped, got done/,
+    );
     t.regex(stderr, /expected state or name, got nme/);
     t.is(status, 1);
   },
