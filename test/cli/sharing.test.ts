@@ -13,7 +13,8 @@ test.serial('server, worker, plan: the private server stays up between commands'
   await early.printed(/^worker \S+: 1 thread,/m);
   const planned = await user.run('plan', 'jugfile.ts');
   t.is(planned.status, 0, planned.stderr);
-  t.is(planned.stderr, '');
+  // On a busy machine it says how far it is.
+  t.is(planned.stderr.replaceAll(/^planning: \d+ tasks so far\n/gm, ''), '');
   const late = await user.run('worker', '-j1', '--exit-when-done');
   t.is(late.status, 0, late.stderr);
   t.is((await user.run('wait')).status, 0);
