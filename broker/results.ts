@@ -173,13 +173,16 @@ export class Results {
    */
   async valueOf(stored: StoredResult): Promise<Uint8Array> {
     if (!stored.isBlob) return stored.data;
-    try {
-      const bytes = await this.#blobs.get(blobOf(stored));
-      if (bytes === undefined) throw corruptResult(stored.id);
-      return bytes;
-    } catch (error) {
-      throw isJugqError(error, 'VALUE_CORRUPT') ? corruptResult(stored.id) : error;
-    }
+    const bytes = await this.#blobs.get(blobOf(stored)).catch((error: unknown) => {
+      if (isJugqError(error, 'VALUE_CORRUPT')) return undefined;
+      throw error;
+    });
+    if (bytes !== undefined) return bytes;
+    // Planning alone would not help: by its head, the result is there.
+    throw new JugqError(
+      'VALUE_CORRUPT',
+      `the large result of ${stored.id} is gone or damaged: drop it with jugq invalidate ${stored.id}, then plan again`,
+    );
   }
 
   /**
@@ -313,12 +316,4 @@ interface LeaderAnswer {
 /** Headers as `STREAM.MSG.GET` gives them: base64 of the lines as they were sent. */
 function parseHeaders(text: string | undefined): HeaderReader | undefined {
   return text === undefined ? undefined : new HeaderText(Buffer.from(text, 'base64').toString());
-}
-
-/** Planning alone would not help: by its head, the result is there. */
-function corruptResult(id: TaskId): JugqError {
-  return new JugqError(
-    'VALUE_CORRUPT',
-    `the large result of ${id} is gone or damaged: drop it with jugq invalidate ${id}, then plan again`,
-  );
 }

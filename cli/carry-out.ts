@@ -11,6 +11,7 @@ import type { OpenJugfile } from './load-jugfile.ts';
 import type { PlanRequest } from './plan-jugfile.ts';
 import { optionsOf } from './plan-options.ts';
 import { startProgress, type Progress } from './progress.ts';
+import { progressLine } from './report.ts';
 import { failRun } from './runs.ts';
 import type { Session } from './session.ts';
 import { submitNext, submitRun, type Submitted } from './submit-run.ts';
@@ -125,10 +126,7 @@ function watchForMove(
       isOver(state) || (planner !== undefined && awake === step && step === record.step),
     onChange: (view) => {
       progress?.update(view);
-      if (json) {
-        const { functions } = view.record;
-        context.stdout.write(`${JSON.stringify({ kind: 'progress', functions })}\n`);
-      }
+      if (json) context.stdout.write(progressLine(view.record));
     },
   });
 }

@@ -11,6 +11,14 @@ import { privateDirectory } from '../broker/private-server.ts';
  * @param path - relative to `cwd`
  */
 export function jugfileName(cwd: string, path: string): string {
-  const root = dirname(privateDirectory(cwd));
-  return relative(root, resolve(cwd, path)).split(sep).join('/');
+  return relative(rootOf(cwd), resolve(cwd, path)).split(sep).join('/');
+}
+
+/** The path by which a recorded jugfile is typed in `cwd`. */
+export function jugfilePath(cwd: string, name: string): string {
+  return relative(cwd, resolve(rootOf(cwd), name));
+}
+
+function rootOf(cwd: string): string {
+  return dirname(privateDirectory(cwd));
 }

@@ -121,3 +121,8 @@ export function formatFailure(record: FailureRecord): string {
 }
 
 const outputLinesMax = 5;
+
+/** How far a run is, for programs: a line of JSON. A field for the functions, which may be called anything. */
+export function progressLine({ functions }: Pick<RunRecord, 'functions'>): string {
+  return `${JSON.stringify({ kind: 'progress', functions })}\n`;
+}

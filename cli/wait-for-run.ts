@@ -2,7 +2,8 @@
 import type { CommandContext } from './commands/base.ts';
 import { startProgress } from './progress.ts';
 import { failuresOf } from './failures.ts';
-import { formatFailures, formatSummary, summaryOf } from './report.ts';
+import { jugfilePath } from './jugfile-name.ts';
+import { formatFailures, formatSummary, progressLine, summaryOf } from './report.ts';
 import { findRun, isAbandoned } from './runs.ts';
 import { decodePlanOf } from '../core/plan-format.ts';
 import { retryCommand } from './retry-command.ts';
@@ -37,13 +38,10 @@ export async function waitForRun(
       until: (now) => isOver(now.state) || isAbandoned(now),
       onChange: (view) => {
         progress?.update(view);
-        if (json)
-          context.stdout.write(
-            `${JSON.stringify({ kind: 'progress', functions: view.record.functions })}\n`,
-          );
+        if (json) context.stdout.write(progressLine(view.record));
       },
     }).finally(() => progress?.end());
-    if (isAbandoned(record)) throw abandoned(record);
+    if (isAbandoned(record)) throw abandoned(session.cwd, record);
     const summary = summaryOf(record, secondsOf(record));
     if (json) context.stdout.write(`${JSON.stringify(summary)}\n`);
     else {
@@ -58,11 +56,11 @@ export async function waitForRun(
   }
 }
 
-function abandoned(record: RunRecord): JugqError {
+function abandoned(cwd: string, record: RunRecord): JugqError {
   const { id, jugfile, host, pid } = record;
   return new JugqError(
     'UNKNOWN_RUN',
-    `run ${id} has no plan: process ${pid.toString()} on ${host} ended while it planned ${jugfile}: plan it again: ${planAgain(record)}`,
+    `run ${id} has no plan: process ${pid.toString()} on ${host} ended while it planned ${jugfile}: plan it again: ${planAgain(cwd, record)}`,
   );
 }
 
@@ -84,9 +82,10 @@ async function tellFailures(
   if (bytes === undefined) return;
   const failures = await failuresOf(session.project, decodePlanOf(record.id, bytes).graph);
   if (failures.length === 0) return;
-  context.stderr.write(`${formatFailures(failures, planAgain(record))}\n`);
+  context.stderr.write(`${formatFailures(failures, planAgain(session.cwd, record))}\n`);
 }
 
-function planAgain({ jugfile, args }: RunRecord): string {
-  return retryCommand(['plan', jugfile, ...(args.length === 0 ? [] : ['--', ...args])]);
+function planAgain(cwd: string, { jugfile, args }: RunRecord): string {
+  const path = jugfilePath(cwd, jugfile);
+  return retryCommand(['plan', path, ...(args.length === 0 ? [] : ['--', ...args])]);
 }

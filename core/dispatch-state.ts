@@ -120,34 +120,38 @@ export interface Placed {
   readonly task: number;
 }
 
-/** The task as the newest active run has it that declares it. */
-export function newestWith(state: DispatchState, placed: Placed): Placed {
+/**
+ * The task as the newest active run has it that declares it.
+ *
+ * @param admits - which of the runs count, by their place for the task; default: all
+ */
+export function newestWith(
+  state: DispatchState,
+  placed: Placed,
+  admits?: (place: Placed) => boolean,
+): Placed {
   for (let at = state.runs.length - 1; at >= 0; at--) {
     const newer = state.runs[at];
     if (newer === undefined || newer === placed.run) break;
-    const theirs = newer.index.findIn(placed.run.plan.graph, placed.task);
-    if (theirs !== -1) return { run: newer, task: theirs };
+    const task = newer.index.findIn(placed.run.plan.graph, placed.task);
+    if (task === -1) continue;
+    const theirs = { run: newer, task };
+    if (admits === undefined || admits(theirs)) return theirs;
   }
   return placed;
 }
 
 /**
- * A ready task as the newest active run has it in which it can run: what it takes is there.
+ * A ready task as the newest active run has it in which it can run.
  *
  * Runs may disagree on what a task takes: by `noHash`, or when one of them has not expanded a compound, whose inner tasks
  * it does not know.
  */
 export function newestReady(state: DispatchState, placed: Placed): Placed {
-  for (let at = state.runs.length - 1; at >= 0; at--) {
-    const newer = state.runs[at];
-    if (newer === undefined || newer === placed.run) break;
-    const theirs = newer.index.findIn(placed.run.plan.graph, placed.task);
-    if (theirs !== -1 && hasAllInputs(newer, theirs)) return { run: newer, task: theirs };
-  }
-  return placed;
+  return newestWith(state, placed, hasAllInputs);
 }
 
 /** Whether all that a task takes is known and there. */
-export function hasAllInputs(run: RunProgress, task: number): boolean {
+export function hasAllInputs({ run, task }: Placed): boolean {
   return run.missing[task] === 0 && !holds(run, task, fact.open);
 }

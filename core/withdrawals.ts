@@ -64,9 +64,10 @@ function findNewest(state: DispatchState, id: TaskId, key: string): Placed | und
     const run = state.runs[at];
     const task = run?.index.find(id) ?? -1;
     if (run === undefined || task === -1) continue;
-    newest ??= { run, task };
+    const place = { run, task };
+    newest ??= place;
     const isFollowing = !holds(run, task, fact.open) && isFollower(state, run, task, key);
-    if (hasAllInputs(run, task) || isFollowing) return { run, task };
+    if (hasAllInputs(place) || isFollowing) return place;
   }
   return newest;
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import test from 'ava';
-import { jugfileName } from '../../cli/jugfile-name.ts';
+import { jugfileName, jugfilePath } from '../../cli/jugfile-name.ts';
 import { projectOn } from '../kit/jugfiles.ts';
 import { startServer, type TestServer } from '../kit/servers.ts';
 
@@ -27,9 +27,12 @@ test('the name is the path from the package.json, else from the working director
   await mkdir(deep, { recursive: true });
   t.is(jugfileName(deep, 'jugfile.ts'), 'jugfile.ts');
   t.is(jugfileName(deep, './x/../jugfile.ts'), 'jugfile.ts');
+  t.is(jugfilePath(deep, 'jugfile.ts'), 'jugfile.ts');
   await writeFile(join(root, 'package.json'), '{}');
   for (const typed of ['../b/jugfile.ts', 'jugfile.ts', join(deep, 'jugfile.ts')])
     t.is(jugfileName(deep, typed), 'a/b/jugfile.ts');
+  t.is(jugfilePath(deep, 'a/b/jugfile.ts'), 'jugfile.ts');
+  t.is(jugfilePath(deep, 'a/jugfile.ts'), join('..', 'jugfile.ts'));
   t.is(jugfileName(root, 'jugfile.ts'), 'jugfile.ts');
   t.is(jugfileName(root, '../other/jugfile.ts'), '../other/jugfile.ts');
 });

@@ -13,7 +13,12 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { createPortable, readPortable, type PortableRecord } from '../../cli/portable-file.ts';
+import {
+  createPortable,
+  readPortable,
+  type PortableRecord,
+  type PortableWriter,
+} from '../../cli/portable-file.ts';
 
 async function directory(t: ExecutionContext): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'jugq-portable-'));
@@ -30,14 +35,23 @@ async function read(file: string): Promise<string[]> {
   return kinds;
 }
 
+/** An older file, and a new one of which not all is written. */
+async function half(
+  t: ExecutionContext,
+  name: string,
+): Promise<{ readonly path: string; readonly file: string; readonly writer: PortableWriter }> {
+  const path = await directory(t);
+  const file = join(path, name);
+  await writeFile(file, 'older');
+  const writer = await createPortable(file, process.stdout);
+  await writer.write(head);
+  await writer.write(chunk);
+  return { path, file, writer };
+}
+
 for (const name of ['x.jugq', 'x.jugq.gz']) {
   test(`${name}: until it is whole the older file stands, and after that only the new one`, async (t) => {
-    const path = await directory(t);
-    const file = join(path, name);
-    await writeFile(file, 'older');
-    const writer = await createPortable(file, process.stdout);
-    await writer.write(head);
-    await writer.write(chunk);
+    const { path, file, writer } = await half(t, name);
     t.is(await readFile(file, 'utf8'), 'older');
     await writer.end();
     t.deepEqual(await read(file), ['head', 'chunk']);
@@ -45,12 +59,7 @@ for (const name of ['x.jugq', 'x.jugq.gz']) {
   });
 
   test(`${name}, discarded: the older file as it was, and nothing beside it`, async (t) => {
-    const path = await directory(t);
-    const file = join(path, name);
-    await writeFile(file, 'older');
-    const writer = await createPortable(file, process.stdout);
-    await writer.write(head);
-    await writer.write(chunk);
+    const { path, file, writer } = await half(t, name);
     await writer.discard();
     t.is(await readFile(file, 'utf8'), 'older');
     t.deepEqual(await readdir(path), [name]);
