@@ -62,7 +62,7 @@ export async function openProject(
     names,
     ...parts,
     queue: new Queue(names, parts),
-    results: new Results(names.results, { ...parts, blobs }),
+    results: new Results(names, { ...parts, blobs }),
     failures: new Bucket(names.failures, parts),
     runs: new Bucket(names.runs, parts),
     workers: new Bucket(names.workers, parts),

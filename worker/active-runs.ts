@@ -1,7 +1,6 @@
 /** The runs that a reign knows of: loaded when their records ask for it, cancelled when somebody wishes so. */
 import { setImmediate, setTimeout as delay } from 'node:timers/promises';
 import type { Entry } from '../broker/bucket.ts';
-import type { ResultEntry } from '../broker/results.ts';
 import { readRun } from '../broker/run-records.ts';
 import { expectedMs, isKnown, noteDuration } from '../core/dispatch.ts';
 import { JugqError } from '../core/errors.ts';
@@ -17,6 +16,7 @@ import {
   type CancelTasksWish,
   type CancelWish,
 } from '../core/records.ts';
+import type { ResultNews } from '../core/heard-results.ts';
 import { startRunInSteps, type RunProgress } from '../core/run-progress.ts';
 import { isUnreadable } from '../core/wire.ts';
 import { pastDurations } from './past-durations.ts';
@@ -33,7 +33,7 @@ export class ActiveRuns {
   /** Patterns of tasks that somebody wishes cancelled. */
   readonly #unwanted = new Map<RunId, readonly Pattern[]>();
   /** For each plan that is being read: the results that came meanwhile. */
-  readonly #loading = new Set<ResultEntry[]>();
+  readonly #loading = new Set<ResultNews[]>();
   readonly #loads = new Set<Promise<void>>();
 
   constructor(context: ReignContext, failures: SeenFailures) {
@@ -62,8 +62,8 @@ export class ActiveRuns {
   }
 
   /** A result that plans which are being read may have missed. */
-  seeResult(entry: ResultEntry): void {
-    for (const buffer of this.#loading) buffer.push(entry);
+  seeResult(news: ResultNews): void {
+    for (const buffer of this.#loading) buffer.push(news);
   }
 
   /** Takes in an entry of the bucket of runs: a record, or a wish. */
@@ -129,7 +129,7 @@ export class ActiveRuns {
   async #load(book: RunBook, planName: string, step: number): Promise<void> {
     const startedAt = performance.now();
     const { id, basis } = book.record;
-    const seen: ResultEntry[] = [];
+    const seen: ResultNews[] = [];
     const failuresUpTo = this.#failures.revision;
     this.#loading.add(seen);
     const run = await this.#readRun(id, basis, planName);
@@ -142,7 +142,7 @@ export class ActiveRuns {
     const paused = this.#paused.has(id);
     book.pause(paused);
     if (paused) this.#context.tell({ kind: 'run-paused', run: id, paused });
-    for (const entry of seen) this.#context.tell(resultEvent(entry));
+    for (const news of seen) this.#context.tell(resultEvent(news));
     this.#failures.tellSince(failuresUpTo);
     this.#cancelTasks(id);
     book.dirty = true;

@@ -1,5 +1,6 @@
 /** Does what the dispatcher has decided, and tells it what came of it. */
 import { knownFailure } from '../broker/failures.ts';
+import { newsOf } from '../broker/results.ts';
 import { parcelTask, type Instruction, type MessagePlace } from '../core/dispatch.ts';
 import { functionOf, idOf, row } from '../core/graph.ts';
 import type { TaskId } from '../core/identifiers.ts';
@@ -194,7 +195,7 @@ export class Performer {
         this.#context.project.results.readFromLeader(id),
         this.#context.project.failures.get(id),
       ]);
-      if (result !== undefined) this.#context.tell(resultEvent(result));
+      if (result !== undefined) this.#context.tell(resultEvent(newsOf(result)));
       if (failure !== undefined) this.#failures.see(failure);
       const kind = failure && knownFailure(this.#context.project, failure)?.kind;
       const failed = kind === 'retry' || kind === 'final';

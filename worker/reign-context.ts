@@ -1,6 +1,6 @@
 /** What the parts of a reign share: what is known, whom to tell, and what ends it. */
 import type { OpenProject } from '../broker/project.ts';
-import type { ResultEntry } from '../broker/results.ts';
+import type { ResultNews } from '../core/heard-results.ts';
 import type { DispatchEvent, DispatchState } from '../core/dispatch.ts';
 import type { Trace } from './trace.ts';
 
@@ -22,7 +22,6 @@ export interface ReignContext {
 }
 
 /** The last entry of a result's key, as the dispatcher is told of it. */
-export function resultEvent(entry: ResultEntry): DispatchEvent {
-  const { id, revision, present, facts } = entry;
-  return { kind: 'result', id, revision, present, ms: facts?.ms };
+export function resultEvent({ id, revision, present, ms }: ResultNews): DispatchEvent {
+  return { kind: 'result', id, revision, present, ms };
 }

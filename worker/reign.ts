@@ -8,10 +8,10 @@
  */
 import type { Entry } from '../broker/bucket.ts';
 import type { Lease } from '../broker/lease.ts';
-import type { ResultEntry } from '../broker/results.ts';
 import { hearTakenApart } from '../broker/taken-apart.ts';
 import { readWorker } from '../broker/worker-records.ts';
 import { apply, startDispatch, type DispatchEvent } from '../core/dispatch.ts';
+import type { ResultNews } from '../core/heard-results.ts';
 import { isOver } from '../core/records.ts';
 import { ActiveRuns } from './active-runs.ts';
 import type { DispatcherOptions } from './dispatcher.ts';
@@ -136,11 +136,11 @@ export class Reign {
   }
 
   #followResults(from: number): void {
-    const see = (entry: ResultEntry): void => {
-      this.#runs.seeResult(entry);
-      this.#tell(resultEvent(entry));
+    const see = (news: ResultNews): void => {
+      this.#runs.seeResult(news);
+      this.#tell(resultEvent(news));
     };
-    this.#followings.push(this.#options.project.results.follow(from, see, this.#replaced));
+    this.#followings.push(this.#options.project.results.followNews(from, see, this.#replaced));
   }
 
   /** Tasks of which nothing will come from a message that was taken apart: the queue is compared soon. */

@@ -47,12 +47,12 @@ if (wanted === undefined) {
  * itself changes, look for another seed that does.
  */
 const found: readonly (readonly [BrokenRule, number, RegExp])[] = [
-  ['memory', 463, /made from invalidated inputs was accepted/],
-  ['replica', 346, /made from invalidated inputs was accepted/],
-  ['followers', 40, /made from invalidated inputs was accepted/],
-  ['failures', 6, /is said to have failed: nothing in it has/],
+  ['memory', 29, /made from invalidated inputs was accepted/],
+  ['replica', 266, /made from invalidated inputs was accepted/],
+  ['followers', 639, /made from invalidated inputs was accepted/],
+  ['failures', 203, /is said to have failed: nothing in it has/],
   ['sweep', 43, /something waits for ever/],
-  ['past', 10, /its result is undefined, a sequential run gives/],
+  ['past', 19, /its result is undefined, a sequential run gives/],
 ];
 for (const [rule, seed, story] of found) {
   test.serial(

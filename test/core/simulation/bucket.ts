@@ -14,7 +14,7 @@ export class SimulatedBucket<V> {
   #lastRevision = 0;
   /** A bucket that was lost and made again is another one. */
   #generation = 0;
-  readonly #watchers = new Set<() => void>();
+  readonly #watchers = new Set<(entry: SimulatedEntry<V> | undefined) => void>();
 
   get lastRevision(): number {
     return this.#lastRevision;
@@ -58,7 +58,7 @@ export class SimulatedBucket<V> {
     const entry = { key, value, revision: ++this.#lastRevision };
     this.#last.set(key, entry);
     this.#log.push(entry);
-    for (const wake of this.#watchers) wake();
+    for (const hear of this.#watchers) hear(entry);
     return entry.revision;
   }
 
@@ -71,13 +71,13 @@ export class SimulatedBucket<V> {
     this.#log = [];
     this.#last = new Map();
     this.#generation++;
-    for (const wake of this.#watchers) wake();
+    for (const hear of this.#watchers) hear(undefined);
   }
 
-  /** Calls back whenever something was written. */
-  watch(wake: () => void): { stop(): void } {
-    this.#watchers.add(wake);
-    return { stop: () => this.#watchers.delete(wake) };
+  /** Calls back whenever something was written, and (undefined) when the bucket was lost. */
+  watch(hear: (entry: SimulatedEntry<V> | undefined) => void): { stop(): void } {
+    this.#watchers.add(hear);
+    return { stop: () => this.#watchers.delete(hear) };
   }
 
   /**

@@ -3,6 +3,7 @@ import { parcelTask, type DispatchEvent } from '../../../core/dispatch.ts';
 import { idOf } from '../../../core/graph.ts';
 import type { TaskId } from '../../../core/identifiers.ts';
 import type { Parcel } from '../../../core/parcel.ts';
+import type { ResultNews } from '../../../core/heard-results.ts';
 import type { KnownFailure, RunProgress } from '../../../core/run-progress.ts';
 import type { SimulatedEntry } from './bucket.ts';
 import type { SimulatedFailure, SimulatedResult } from './world.ts';
@@ -24,16 +25,15 @@ export function parcelOf(run: RunProgress, tasks: readonly number[], quick: bool
   };
 }
 
-/** A result or marker, as the dispatcher is told of it. */
-export function resultEvent(entry: SimulatedEntry<SimulatedResult>): DispatchEvent {
+/** A result or marker, as news. */
+export function newsOf(entry: SimulatedEntry<SimulatedResult>): ResultNews {
   const { key, revision, value } = entry;
-  return {
-    kind: 'result',
-    id: key as TaskId,
-    revision,
-    present: value !== undefined,
-    ...(value === undefined ? {} : { ms: value.ms }),
-  };
+  return { id: key as TaskId, revision, present: value !== undefined, ms: value?.ms };
+}
+
+/** News, as the dispatcher is told of them. */
+export function resultEvent({ id, revision, present, ms }: ResultNews): DispatchEvent {
+  return { kind: 'result', id, revision, present, ms };
 }
 
 /** A failure record or its deletion, as the dispatcher is told of it. */

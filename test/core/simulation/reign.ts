@@ -14,9 +14,10 @@ import {
 } from '../../../core/dispatch.ts';
 import { functionOf, TaskIndex } from '../../../core/graph.ts';
 import type { RunId, TaskId } from '../../../core/identifiers.ts';
+import { HeardResults, type ResultNews } from '../../../core/heard-results.ts';
 import { startRun, type KnownFailure } from '../../../core/run-progress.ts';
 import type { SimulatedBucket, SimulatedEntry } from './bucket.ts';
-import { knownFailure, parcelOf, resultEvent } from './entries.ts';
+import { knownFailure, newsOf, parcelOf, resultEvent } from './entries.ts';
 import { learnResults } from './known-results.ts';
 import type { Process, Steps } from './scheduler.ts';
 import { noteTurn } from './turn-story.ts';
@@ -24,7 +25,6 @@ import {
   LostAnswer,
   sweepMs,
   type SimulatedFailure,
-  type SimulatedResult,
   type SimulatedRun,
   type World,
 } from './world.ts';
@@ -110,9 +110,7 @@ export class Reign {
     yield* this.#follow(failures, 1, (entry) => {
       this.#seeFailure(entry);
     });
-    yield* this.#follow(results, from, (entry) => {
-      this.#seeResult(entry);
-    });
+    yield* this.#followResults(from);
     yield* this.#follow(runs, 1, (entry) => {
       this.#seeRun(entry);
     });
@@ -145,6 +143,26 @@ export class Reign {
       const { head, queue } = place;
       this.#tell({ kind: 'found', head, queue, code, tasks });
     }
+  }
+
+  /** By words, which come in any order or not at all; and by the stream itself, late. */
+  *#followResults(from: number): Steps {
+    const { results, scheduler, random } = this.#world;
+    const { generation } = results;
+    const heard = new HeardResults(from, (news) => {
+      this.#seeResult(news);
+    });
+    const words = results.watch((entry) => {
+      if (entry === undefined || random.chance(0.3)) return;
+      scheduler.after(this.#process, random.between(1, 200), () => {
+        if (!this.#ended && results.generation === generation) heard.hear(newsOf(entry));
+      });
+    });
+    this.#followings.push(words);
+    yield* this.#follow(results, from, (entry) => {
+      heard.hear(newsOf(entry));
+      heard.readUpTo(entry.revision);
+    });
   }
 
   /** Hands over what is there, then whatever comes, in order and late. */
@@ -182,8 +200,8 @@ export class Reign {
     if (bucket.generation !== generation) this.#options.restart();
   }
 
-  #seeResult(entry: SimulatedEntry<SimulatedResult>): void {
-    const event = resultEvent(entry);
+  #seeResult(news: ResultNews): void {
+    const event = resultEvent(news);
     for (const buffer of this.#loading.values()) buffer.push(event);
     this.#tell(event);
   }
@@ -332,7 +350,7 @@ export class Reign {
     for (const id of tasks) {
       const result = yield* this.#world.ask(() => this.#world.results.get(id));
       const failure = yield* this.#world.ask(() => this.#world.failures.get(id));
-      if (result !== undefined) this.#tell(resultEvent(result));
+      if (result !== undefined) this.#tell(resultEvent(newsOf(result)));
       if (failure !== undefined) this.#seeFailure(failure);
       const hasFailed = failure?.value?.kind === 'retry' || failure?.value?.kind === 'final';
       if (result?.value === undefined && !hasFailed) absent.push(id);
