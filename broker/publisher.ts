@@ -74,7 +74,7 @@ export class Publisher {
       },
     });
     this.#timer = setInterval(() => {
-      this.#resend(Date.now() - resendAfterMs);
+      this.#resend(performance.now() - resendAfterMs);
     }, 1000).unref();
     this.#offReconnect = onReconnect(connection, () => {
       this.#resend(Infinity);
@@ -90,7 +90,7 @@ export class Publisher {
   send(message: Outgoing, settle: (outcome: PublishOutcome) => void): void {
     const key = ++this.#last;
     const { subject, payload, headers } = message;
-    const open: Open = { subject, payload, headers, settle, sentAt: Date.now() };
+    const open: Open = { subject, payload, headers, settle, sentAt: performance.now() };
     this.#open.set(key, open);
     this.#transmit(key, open);
   }
@@ -162,7 +162,7 @@ export class Publisher {
   }
 
   #resend(before: number): void {
-    const now = Date.now();
+    const now = performance.now();
     for (const [key, open] of this.#open) {
       if (open.sentAt > before) continue;
       open.sentAt = now;

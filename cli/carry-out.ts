@@ -140,7 +140,7 @@ async function planOn(
     return await jugfile.advance();
   } catch (error) {
     if (isJugqError(error) && error.code !== 'INTERRUPTED')
-      await failRun(session.project, record.id, error.message);
+      await failRun(session.project, record, error.message);
     throw error;
   }
 }

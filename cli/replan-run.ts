@@ -76,7 +76,6 @@ async function planOn(
  */
 async function replanRun(session: Session, place: Place, signal: AbortSignal): Promise<void> {
   const { project } = session;
-  const { run } = place;
   if (!(await isAbandoned(project, place, signal))) return;
   const record = await recordAt(project, place);
   if (record === undefined) return;
@@ -96,7 +95,8 @@ async function replanRun(session: Session, place: Place, signal: AbortSignal): P
     );
   } catch (error) {
     if (!isJugqError(error) || signal.aborted || project.connection.isClosed()) throw error;
-    await failRun(project, run, `planning went on at ${hostname()} and failed: ${error.message}`);
+    const note = `planning went on at ${hostname()} and failed: ${error.message}`;
+    await failRun(project, record, note);
   }
 }
 

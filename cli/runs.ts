@@ -144,11 +144,17 @@ export async function updateRun(
   }
 }
 
-/** Ends a run whose planning cannot go on, and says why. */
-export async function failRun(project: OpenProject, id: RunId, note: string): Promise<void> {
+/** Ends a run whose planning cannot go on from this step, and says why; not if somebody else has planned it on. */
+export async function failRun(
+  project: OpenProject,
+  { id, step }: Pick<RunRecord, 'id' | 'step'>,
+  note: string,
+): Promise<void> {
   const endedAt = new Date().toISOString();
   await updateRun(project, id, (record) =>
-    isOver(record.state) ? undefined : { ...record, state: 'failed', note, endedAt },
+    isOver(record.state) || record.step !== step
+      ? undefined
+      : { ...record, state: 'failed', note, endedAt },
   );
 }
 

@@ -18,7 +18,7 @@ import {
 } from './task-runner.ts';
 import { threadFile } from './thread-file.ts';
 import type { LinkHost, LinkMessage } from './thread-link.ts';
-import { unpackOutcomes, type Batch, type Outcome } from './task-protocol.ts';
+import { childReady, unpackOutcomes, type Batch, type Outcome } from './task-protocol.ts';
 
 /** A runner with one child for each batch that runs at the same time; idle children are used again. */
 export function quarantine(host: LinkHost): Runner {
@@ -31,7 +31,7 @@ export function quarantine(host: LinkHost): Runner {
       const child = used ?? start(host);
       busy.add(child);
       try {
-        if (used === undefined) await started(child);
+        if (used === undefined) await ready(child);
         if ((await ends.begin?.()) === false) {
           idle.push(child);
           return [];
@@ -73,13 +73,13 @@ function takeLiving(idle: ChildProcess[]): ChildProcess | undefined {
   return undefined;
 }
 
-/** @throws RunnerDied `unstarted`, here or in `started`: the system says so sooner or later, as the reason may be */
+/** @throws RunnerDied `unstarted`, here or in `ready`: the system says so sooner or later, as the reason may be */
 function start(host: LinkHost): ChildProcess {
   const child = forked();
   // Whoever waits for the outcome hears of it; nobody else wants to.
   child.on('error', () => undefined);
   child.on('message', (message) => {
-    if (message instanceof Uint8Array) return;
+    if (message instanceof Uint8Array || message === childReady) return;
     host.take(message as LinkMessage, (reply) => {
       if (child.connected) child.send(reply);
     });
@@ -98,12 +98,19 @@ function forked(): ChildProcess {
   }
 }
 
-async function started(child: ChildProcess): Promise<void> {
-  try {
-    await once(child, 'spawn');
-  } catch (error) {
-    throw unstarted(reasonOf(error));
-  }
+/** Resolves when the child can be given tasks: what it dies of before is no task's doing. */
+function ready(child: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    child.once('message', (message) => {
+      if (message === childReady) resolve();
+    });
+    child.once('error', (error) => {
+      reject(unstarted(reasonOf(error)));
+    });
+    child.once('exit', (status, signal) => {
+      reject(unstarted(`it ended at once (${signal ?? String(status)}), see what it printed`));
+    });
+  });
 }
 
 function unstarted(reason: string): RunnerDied {

@@ -45,6 +45,9 @@ export type Outcome =
   /** It was not begun: a task before it, whose result it takes, has failed. */
   | { readonly kind: 'skipped' };
 
+/** What a child process says first, once it can be given tasks. */
+export const childReady = 'ready';
+
 /** Tasks as one buffer. */
 export function packTasks(tasks: readonly BatchTask[]): Uint8Array {
   return pack(tasks.map((task) => [task.id, task.attempt, task.arguments, task.inputs]));

@@ -18,8 +18,13 @@ interface Run {
   readonly note?: string;
 }
 
+interface Status {
+  readonly runs: readonly Run[];
+  readonly functions: Readonly<Record<string, { readonly running: number }>>;
+}
+
 async function runsOf(user: UserDirectory): Promise<readonly Run[]> {
-  return (await user.json<{ readonly runs: readonly Run[] }>('status', '--json')).runs;
+  return (await user.json<Status>('status', '--json')).runs;
 }
 
 async function jugfile(text: string): Promise<UserDirectory> {
@@ -94,6 +99,42 @@ test('a jugfile that throws while its planner waits: its error is shown then, an
   const [run] = await runsOf(user);
   t.is(run?.state, 'failed');
   t.regex(run?.note ?? '', /the web service is down/);
+});
+
+test('a planner that stood still while a worker planned on, and then throws: the run goes on', async (t) => {
+  await using user = await jugfile(`
+    import { existsSync } from 'node:fs';
+    import { task, value } from 'jugq';
+    const until = async (file: string): Promise<void> => {
+      while (!existsSync(file)) await new Promise((resolve) => setTimeout(resolve, 20));
+    };
+    const one = task(function one(x: number): number { return x; });
+    const slow = task(async function slow(x: number): Promise<number> { await until('go'); return x; });
+    const service = async (): Promise<void> => {
+      if (process.env['BREAKS'] !== '1') return;
+      await until('open');
+      throw new Error('the web service is down');
+    };
+    const [x] = await Promise.all([value(one(1)), service()]);
+    export const y = slow(x + 1);
+  `);
+  const planner = user.startWith({ BREAKS: '1' }, 'plan', '--wait', 'jugfile.ts');
+  await planner.printed(/planning waits at/);
+  planner.process.kill('SIGSTOP');
+  const worker = user.start('worker', '-j', '1');
+  await eventually('the run to be planned on', async () => {
+    const { functions } = await user.json<Status>('status', '--json');
+    return functions['slow']?.running === 1;
+  });
+  await user.write('open', '');
+  planner.process.kill('SIGCONT');
+  const { status, stderr } = await planner.finished;
+  t.is(status, 2, stderr);
+  t.regex(stderr, /Error: the web service is down/);
+  t.is((await runsOf(user))[0]?.state, 'running');
+  await user.write('go', '');
+  await eventually('its end', async () => (await runsOf(user))[0]?.state === 'finished');
+  t.is(worker.process.exitCode, null);
 });
 
 test('a jugfile that comes to its end while its planner waits: the rest is submitted then', async (t) => {

@@ -10,16 +10,19 @@ import { startedBy, startTrial } from '../kit/trial.ts';
 
 const node = process.execPath;
 
-for (const [how, path] of [
-  ['cannot be started', '/nowhere/node'],
+for (const [how, path, options] of [
+  ['cannot be started', '/nowhere/node', ''],
   // Refused before the system is asked, as by a system that is out of memory.
-  ['cannot even be asked for', 'no\0node'],
+  ['cannot even be asked for', 'no\0node', ''],
+  // It is there for a moment, and gone before it could be given anything.
+  ['ends at once', node, '--no-such-option'],
 ] as const) {
   test.serial(
     `a suspect whose process ${how}: goes back with nothing on record, and is run when there is one`,
     async (t) => {
       t.teardown(() => {
         process.execPath = node;
+        delete process.env['NODE_OPTIONS'];
       });
       await using trial = await startTrial();
       const run = await trial.submit(`
@@ -45,6 +48,7 @@ for (const [how, path] of [
       };
       await trial.project.failures.put(id, encodeRecord(strikes), 0);
       process.execPath = path;
+      process.env['NODE_OPTIONS'] = options;
       const takenAt: number[] = [];
       const worker = await trial.startWorker({
         threads: 1,
@@ -67,6 +71,7 @@ for (const [how, path] of [
       t.regex(troubles[0] ?? '', /needs a process of its own got none: /);
       t.like(await trial.failure(id), { kind: 'strike', strikes: 0, vanished: 9 });
       process.execPath = node;
+      delete process.env['NODE_OPTIONS'];
       t.is((await trial.end(run)).state, 'finished');
       t.is(await trial.value(id), 'done');
       await eventually('the record to go', async () => (await trial.failure(id)) === undefined);
