@@ -7,12 +7,13 @@
  */
 import type { JetStreamManager, Msg, NatsConnection, StreamInfo, Subscription } from 'nats';
 import { HeardResults, type ResultNews } from '../core/heard-results.ts';
+import type { StreamPlace } from '../core/known-results.ts';
 import { outsideReading } from './callbacks.ts';
 import { follow, type Followed, type Following } from './follow.ts';
 import { isNotFound } from './nats-errors.ts';
 import { onReconnect } from './reconnects.ts';
 import { readWord } from './result-news.ts';
-import { streamInfo } from './stream-state.ts';
+import { isStill, streamInfo } from './stream-state.ts';
 
 export interface NewsOptions {
   readonly stream: string;
@@ -29,8 +30,15 @@ export interface NewsOptions {
 
 /** After this long an entry of which no word was heard is read, if later ones have been heard of. */
 const gapMs = 200;
-/** What is not told at all is seen after twice this time at the latest. */
+/** What is not told at all is read after twice this time at the latest. */
 const lookEveryMs = 500;
+/** Where nothing is stored, nobody need look often. */
+const quietAfterMs = 10_000;
+const quietLookEveryMs = 5000;
+/** A look that has no answer by then is made again. */
+const answerMs = 2000;
+/** So many words are kept that came before the stream was seen. */
+const earlyMax = 1000;
 
 /** Follows until `stop`; errors on the way are retried for ever. */
 export class NewsFollower {
@@ -41,13 +49,19 @@ export class NewsFollower {
   readonly #timer: NodeJS.Timeout;
   readonly #offReconnect: () => void;
   readonly #heard: HeardResults;
-  /** When the stream was created; undefined until it was seen, and words that come before that are kept. */
+  #heardAt = performance.now();
+  /** When the stream was created; undefined until it was seen. */
   #created: string | undefined;
-  readonly #unread: Uint8Array[] = [];
-  /** Last sequence of the stream when it was looked at before. */
-  #seen = 0;
+  /** Words that came before that. */
+  #early: Uint8Array[] = [];
+  /** Where the stream stood at the look before. */
+  #place: StreamPlace = { revision: 0, storedAt: '' };
+  /** The server was away: it may be back with less. */
+  #isInDoubt = false;
   #looks = 0;
-  #isLooking = false;
+  /** The last look that counts; an answer to an earlier one comes too late. */
+  #answered = 0;
+  #lookedAt = -Infinity;
   #gap: NodeJS.Timeout | undefined;
   #reading: Following | undefined;
   #stopped = false;
@@ -68,16 +82,19 @@ export class NewsFollower {
       },
     });
     this.#timer = setInterval(() => {
-      if (!this.#isLooking) void this.#look();
+      this.#lookIfDue();
     }, lookEveryMs).unref();
-    // What was asked before is not answered any more.
-    this.#offReconnect = onReconnect(connection, () => void this.#look());
+    this.#offReconnect = onReconnect(connection, () => {
+      this.#isInDoubt = true;
+      this.#answered = this.#looks;
+      void this.#look();
+    });
     void this.#look();
   }
 
   stop(): void {
     this.#stopped = true;
-    this.#looks++;
+    this.#answered = Infinity;
     clearInterval(this.#timer);
     clearTimeout(this.#gap);
     this.#offReconnect();
@@ -88,8 +105,10 @@ export class NewsFollower {
 
   #hear(bytes: Uint8Array): void {
     if (this.#stopped) return;
+    this.#heardAt = performance.now();
     if (this.#created === undefined) {
-      this.#unread.push(bytes);
+      // What is not kept is read.
+      if (this.#early.length < earlyMax) this.#early.push(bytes);
       return;
     }
     readWord(bytes, this.#created, (news) => {
@@ -105,53 +124,80 @@ export class NewsFollower {
     this.#gap = setTimeout(() => {
       this.#gap = undefined;
       if (this.#heard.upTo !== before) this.#watchGap();
-      else if (this.#heard.hasGap) this.#read(this.#heard.highest);
+      else if (this.#heard.hasGap) this.#read();
     }, gapMs).unref();
+  }
+
+  #lookIfDue(): void {
+    const now = performance.now();
+    const isQuiet = now - this.#heardAt > quietAfterMs;
+    const isAnswered = this.#answered === this.#looks;
+    const everyMs = !isAnswered ? answerMs : isQuiet ? quietLookEveryMs : 0;
+    if (now - this.#lookedAt >= everyMs) void this.#look();
   }
 
   async #look(): Promise<void> {
     const look = ++this.#looks;
+    this.#lookedAt = performance.now();
     const { highest } = this.#heard;
-    this.#isLooking = true;
     try {
       const stream = await streamInfo(this.#manager, this.#options.stream);
-      if (look === this.#looks) this.#compare(stream, highest);
+      const isSame = await this.#isSame(stream, highest);
+      if (look <= this.#answered) return;
+      this.#answered = look;
+      if (!isSame) this.#replace();
+      // Another one is seen for the first time now.
+      if (!this.#stopped) this.#see(stream);
     } catch (error) {
-      // Whatever else it is: the next look may tell.
-      if (look === this.#looks && isNotFound(error)) this.#replace();
-    } finally {
-      if (look === this.#looks) this.#isLooking = false;
+      if (look <= this.#answered) return;
+      this.#answered = look;
+      this.#isInDoubt = true;
+      if (isNotFound(error)) this.#replace();
     }
   }
 
-  /** @param highest - what had been heard of before the stream was asked for */
-  #compare({ created, state: { last_seq: last } }: StreamInfo, highest: number): void {
-    const other = this.#created !== undefined && this.#created !== created;
-    if (other || last < highest) this.#replace();
-    if (this.#stopped) return;
-    if (this.#created === undefined) {
-      this.#created = created;
-      // Of what was there before words were heard, nobody's word is awaited.
-      this.#seen = last;
-      for (const bytes of this.#unread.splice(0)) this.#hear(bytes);
-    }
-    if (this.#seen > this.#heard.upTo) this.#read(this.#seen);
-    this.#seen = last;
+  /**
+   * Whether the stream has all that is known of it.
+   *
+   * In a cluster the time of its creation is not always the same: a replica that was restarted has that of the last one who
+   * asked for the stream.
+   *
+   * @param highest - what had been heard of before the stream was asked for
+   */
+  async #isSame(stream: StreamInfo, highest: number): Promise<boolean> {
+    const { created, state } = stream;
+    if (state.last_seq < Math.max(highest, this.#place.revision)) return false;
+    if (this.#created === undefined) return true;
+    if (created === this.#created && !this.#isInDoubt) return true;
+    return isStill(this.#manager, stream, this.#place);
   }
 
-  /** Forgets the stream that is gone, and says so. */
+  #see({ created, state }: StreamInfo): void {
+    const isFirst = this.#created === undefined;
+    // Of what was there before words were heard, nobody's word is awaited.
+    const due = isFirst ? state.last_seq : this.#place.revision;
+    this.#created = created;
+    this.#place = { revision: state.last_seq, storedAt: state.last_ts };
+    this.#isInDoubt = false;
+    const early = this.#early;
+    this.#early = [];
+    for (const bytes of early) this.#hear(bytes);
+    if (due > this.#heard.upTo) this.#read();
+  }
+
+  /** Forgets the stream that is gone, and says so unless nothing was known of it. */
   #replace(): void {
     this.#reading?.stop();
     this.#reading = undefined;
-    const seen = this.#created !== undefined || this.#heard.highest > 0;
+    const wasKnown = this.#created !== undefined || this.#heard.highest > 0;
     this.#created = undefined;
-    this.#seen = 0;
+    this.#place = { revision: 0, storedAt: '' };
     this.#heard.forget();
-    if (seen) this.#options.onReplaced();
+    if (wasKnown) this.#options.onReplaced();
   }
 
-  /** Reads what the stream has from the first that is missing on, up to one that it is known to have. */
-  #read(upTo: number): void {
+  /** Reads what the stream has from the first that is missing on. */
+  #read(): void {
     if (this.#reading !== undefined) return;
     const { stream, read } = this.#options;
     const reading = follow(this.#connection, this.#manager, {
@@ -160,6 +206,7 @@ export class NewsFollower {
       headersOnly: true,
       onMessage: (message) => {
         if (reading !== this.#reading) return;
+        this.#heardAt = performance.now();
         this.#heard.hear(read(message));
       },
       onReplaced: () => {
@@ -171,7 +218,7 @@ export class NewsFollower {
       .then(() => {
         if (reading !== this.#reading) return;
         this.#reading = undefined;
-        this.#heard.readUpTo(upTo);
+        this.#heard.readUpTo(reading.sequence);
         this.#watchGap();
       })
       // The connection was closed.

@@ -10,11 +10,11 @@ import type { TaskId } from '../core/identifiers.ts';
 import { knownIn, type KnownResult, type PastResults } from '../core/known-results.ts';
 import { isMarker } from './bucket.ts';
 import { follow } from './follow.ts';
-import { isNotFound } from './nats-errors.ts';
 import { patiently } from './patience.ts';
 import { factsIn, isStale, type ResultFacts } from './result-facts.ts';
 import { subjectsOf } from './result-heads.ts';
 import type { ResultEntry } from './results.ts';
+import { isStill } from './stream-state.ts';
 
 /** Where results are read. */
 export interface ResultsSource {
@@ -59,30 +59,18 @@ export async function learnResults(
   if (past !== undefined) {
     const since = state.last_seq - past.upTo.revision;
     const sinceMs = since === 0 ? 0 : scanMs(since);
-    if (sinceMs < cheapestMs && (await isStill(source, past))) {
+    if (sinceMs < cheapestMs && (await isPastStill(source, past))) {
       return since === 0 ? [...knownIn(past)] : scan(source, graph, past);
     }
   }
   return askMs === cheapestMs ? ask(source, graph) : scan(source, graph);
 }
 
-/** Whether the stream is the one that was seen, with all that it had then: its last message is still the same. */
-async function isStill(
-  { connection, manager, stream, information: { state } }: ResultsSource,
+function isPastStill(
+  { connection, manager, stream, information }: ResultsSource,
   { upTo }: PastResults,
 ): Promise<boolean> {
-  if (upTo.revision > state.last_seq) return false;
-  if (upTo.revision === state.last_seq) return upTo.storedAt === state.last_ts;
-  return patiently(connection, `reading ${stream}`, async () => {
-    try {
-      const { timestamp } = await manager.streams.getMessage(stream, { seq: upTo.revision });
-      return timestamp === upTo.storedAt;
-    } catch (error) {
-      // It was written over since, which is no harm, or lost: whoever cannot tell these apart reads everything.
-      if (isNotFound(error)) return false;
-      throw error;
-    }
-  });
+  return patiently(connection, `reading ${stream}`, () => isStill(manager, information, upTo));
 }
 
 async function ask({ readLast }: ResultsSource, graph: Graph): Promise<KnownResult[]> {

@@ -1,4 +1,5 @@
 /** Everything of one project on the server, opened. */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { JetStreamManager, NatsConnection } from 'nats';
 import { JugqError } from '../core/errors.ts';
 import type { Project } from '../core/identifiers.ts';
@@ -74,11 +75,17 @@ export async function openProject(
   };
 }
 
-/** Closes what `openProject` opened; the connection with it. */
-export async function closeProject(project: OpenProject): Promise<void> {
-  project.publisher.close();
-  await project.connection.close();
+/** Closes what `openProject` opened; the connection with it. What was said last gets away if the server is there. */
+export async function closeProject({ publisher, connection }: OpenProject): Promise<void> {
+  publisher.close();
+  if (!connection.isClosed()) {
+    const said = connection.flush().catch(() => undefined);
+    await Promise.race([said, delay(farewellMs, undefined, { ref: false })]);
+  }
+  await connection.close();
 }
+
+const farewellMs = 250;
 
 /** A parcel of several tasks, or a chunk of a large value, takes half of this at most. */
 const payloadFloor = 512 * 1024;

@@ -17,7 +17,7 @@ import {
 } from 'nats';
 import { outsideReading } from './callbacks.ts';
 import { isDelivery, readPlace } from './delivery-place.ts';
-import { toJugqError } from './nats-errors.ts';
+import { isNotFound, toJugqError } from './nats-errors.ts';
 import { onReconnect } from './reconnects.ts';
 import { queueSubjects, type Names } from './topology.ts';
 
@@ -281,6 +281,8 @@ function consumerName(queue: string): string {
 /**
  * One durable consumer a queue, shared by all workers. No bound on what is under way (its default of 1,000 lets one
  * worker starve all others) nor on deliveries: past such a bound a message would stay and block its subject.
+ *
+ * One that is there is not asked for: see `ensureTopology`.
  */
 async function ensureConsumer(
   manager: JetStreamManager,
@@ -296,26 +298,36 @@ async function ensureConsumer(
     max_ack_pending: -1,
     max_waiting: requestsMax,
   };
+  if (await findWithAckWait(manager, names, config)) return;
   try {
     await manager.consumers.add(names.tasks, config);
   } catch (error) {
+    // Somebody else with other settings was quicker.
     if (!(error instanceof NatsError) || error.api_error?.err_code !== consumerExists) throw error;
-    await setAckWait(manager, names, config);
+    await findWithAckWait(manager, names, config);
   }
 }
 
-/** The ack wait is our setting and decides over our heartbeats; whatever else an operator has set stays. */
-async function setAckWait(
+/**
+ * Gives the consumer our ack wait, which decides over our heartbeats; whatever else an operator has set stays.
+ *
+ * @returns false if there is none
+ */
+async function findWithAckWait(
   manager: JetStreamManager,
   names: Names,
   wanted: { readonly durable_name: string; readonly ack_wait: number },
-): Promise<void> {
-  const { config } = await manager.consumers.info(names.tasks, wanted.durable_name);
-  if (config.ack_wait === wanted.ack_wait) return;
-  await manager.consumers.update(names.tasks, wanted.durable_name, {
-    ...config,
-    ack_wait: wanted.ack_wait,
-  });
+): Promise<boolean> {
+  const { durable_name: consumer, ack_wait } = wanted;
+  try {
+    const { config } = await manager.consumers.info(names.tasks, consumer);
+    if (config.ack_wait !== ack_wait)
+      await manager.consumers.update(names.tasks, consumer, { ...config, ack_wait });
+    return true;
+  } catch (error) {
+    if (isNotFound(error)) return false;
+    throw error;
+  }
 }
 
 /** `consumer already exists`: with other settings, which an operator may have chosen. */

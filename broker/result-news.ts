@@ -7,33 +7,26 @@
  *
  * A word must not outlive what it speaks of. It says when its stream was created, and it is left unsaid where the put was
  * sent before that was known, or before the connection was lost and came back: a server that has crashed may have come
- * back with less. The client itself sends nothing of what was written to a connection that is gone.
+ * back with less.
  */
 import type { JetStreamManager, NatsConnection } from 'nats';
-import type { TaskId } from '../core/identifiers.ts';
 import type { ResultNews } from '../core/heard-results.ts';
+import { isTaskId } from '../core/identifiers.ts';
 import { onReconnect } from './reconnects.ts';
 import { streamInfo } from './stream-state.ts';
 
-/** What a word says of an entry. */
-interface Told {
-  readonly id: TaskId;
-  readonly revision: number;
-  /** How long the function ran; undefined: the entry is a marker. */
-  readonly ms: number | undefined;
-}
-
-/** The stream, as it was found on a connection that has not been lost since. */
-interface Found {
+/** The stream that results go to, as it was found on a connection that has not been lost since. */
+export interface Home {
   readonly created: string;
 }
 
-/** A word has to fit a message, whatever the server's limit: what it says is told when it is longer than this. */
+/** A word is said before it gets longer: a server whose messages are smaller than 512 KiB is refused. */
 const wordLengthMax = 200_000;
 const lookEveryMs = 30_000;
 const retryMs = 1000;
 const wordFormat = '1';
-const markerMs = '-';
+const isMarker = '-';
+const isOfUnknownTime = '?';
 
 /** Says what has been stored; all that one turn of the event loop brings in one word. */
 export class NewsTeller {
@@ -41,8 +34,8 @@ export class NewsTeller {
   readonly #manager: JetStreamManager;
   readonly #stream: string;
   readonly #subject: string;
-  #found: Found | undefined;
-  #look = 0;
+  #home: Home | undefined;
+  #looks = 0;
   #lines = '';
 
   constructor(
@@ -57,54 +50,55 @@ export class NewsTeller {
     this.#connection = parts.connection;
     this.#manager = parts.manager;
     this.#stream = parts.stream;
-    void this.#learn();
+    void this.#look();
     onReconnect(this.#connection, () => {
-      this.#find(undefined);
-      void this.#learn();
+      this.#settle(undefined);
+      void this.#look();
     });
     // Somebody may have made the stream anew without a word.
-    const timer = setInterval(() => void this.#learn(), lookEveryMs).unref();
+    const timer = setInterval(() => void this.#look(), lookEveryMs).unref();
     void this.#connection.closed().then(() => {
       clearInterval(timer);
     });
   }
 
-  /** Where what is sent now is going to be stored; to be given to `tell` when it is. */
-  get found(): Found | undefined {
-    return this.#found;
+  /** Where what is sent now is going to be stored; to be given to `tell` when it has been. */
+  get home(): Home | undefined {
+    return this.#home;
   }
 
-  /** Says that something was stored, unless it may have been stored in a stream that is not there any more. */
-  tell(found: Found | undefined, { id, revision, ms }: Told): void {
-    if (found === undefined || found !== this.#found) return;
+  /** Says that something was stored, unless that may have been in a stream that is not there any more. */
+  tell(home: Home | undefined, { id, revision, present, ms }: ResultNews): void {
+    if (home === undefined || home !== this.#home) return;
     if (this.#lines === '')
       queueMicrotask(() => {
-        this.#flush();
+        this.#say();
       });
-    this.#lines += `\n${revision.toString()} ${ms?.toFixed(3) ?? markerMs} ${id}`;
-    if (this.#lines.length > wordLengthMax) this.#flush();
+    const time = present ? (ms?.toFixed(3) ?? isOfUnknownTime) : isMarker;
+    this.#lines += `\n${revision.toString()} ${time} ${id}`;
+    if (this.#lines.length > wordLengthMax) this.#say();
   }
 
-  #flush(): void {
+  #say(): void {
     const lines = this.#lines;
     this.#lines = '';
-    if (lines === '' || this.#found === undefined || this.#connection.isClosed()) return;
-    const word = `${wordFormat} ${this.#found.created}${lines}`;
+    if (lines === '' || this.#home === undefined || this.#connection.isClosed()) return;
+    const word = `${wordFormat} ${this.#home.created}${lines}`;
     this.#connection.publish(this.#subject, Buffer.from(word, 'latin1'));
   }
 
   /** What was to be told of another stream is left unsaid. */
-  #find(found: Found | undefined): void {
+  #settle(home: Home | undefined): void {
     this.#lines = '';
-    this.#found = found;
+    this.#home = home;
   }
 
-  async #learn(): Promise<void> {
-    const look = ++this.#look;
-    while (look === this.#look && !this.#connection.isClosed()) {
+  async #look(): Promise<void> {
+    const look = ++this.#looks;
+    while (look === this.#looks && !this.#connection.isClosed()) {
       try {
         const { created } = await streamInfo(this.#manager, this.#stream);
-        if (look === this.#look && created !== this.#found?.created) this.#find({ created });
+        if (look === this.#looks && created !== this.#home?.created) this.#settle({ created });
         return;
       } catch {
         // The server is away, or the stream is being made: until it is found, others read what is stored.
@@ -115,9 +109,9 @@ export class NewsTeller {
 }
 
 /**
- * Reads a word. What is not one, or of another format, says nothing.
+ * Reads a word. What is not one, or of another format, or about another stream, says nothing.
  *
- * @param hear - called with each of the news, if the word is about the stream that was created then
+ * @param created - when the stream was created that one wants to hear of
  */
 export function readWord(
   bytes: Uint8Array,
@@ -130,20 +124,21 @@ export function readWord(
   for (let at = head.length; at < text.length;) {
     const end = text.indexOf('\n', at);
     const next = end === -1 ? text.length : end;
-    const news = readLine(text, at, next);
+    const news = readLine(text.slice(at, next));
     if (news !== undefined) hear(news);
     at = next + 1;
   }
 }
 
-function readLine(text: string, from: number, to: number): ResultNews | undefined {
-  const first = text.indexOf(' ', from);
-  const second = text.indexOf(' ', first + 1);
-  if (first === -1 || second === -1 || second >= to) return undefined;
-  const revision = Number(text.slice(from, first));
-  if (!Number.isSafeInteger(revision) || revision <= 0) return undefined;
-  const time = text.slice(first + 1, second);
-  const id = text.slice(second + 1, to) as TaskId;
-  const present = time !== markerMs;
-  return { id, revision, present, ms: present ? Number(time) : undefined };
+function readLine(line: string): ResultNews | undefined {
+  const first = line.indexOf(' ');
+  const second = line.indexOf(' ', first + 1);
+  const revision = Number(line.slice(0, first));
+  const time = line.slice(first + 1, second);
+  const id = line.slice(second + 1);
+  if (!Number.isSafeInteger(revision) || revision <= 0 || !isTaskId(id)) return undefined;
+  if (time === isMarker) return { id, revision, present: false, ms: undefined };
+  if (time === isOfUnknownTime) return { id, revision, present: true, ms: undefined };
+  const ms = Number(time);
+  return Number.isFinite(ms) && ms >= 0 ? { id, revision, present: true, ms } : undefined;
 }

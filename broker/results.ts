@@ -109,17 +109,17 @@ export class Results {
     const payload = isInline ? value : pack(value);
     const { id, facts } = result;
     const subject = this.#prefix + id;
-    const { found } = this.#news;
+    const { home } = this.#news;
     this.#publisher.send({ subject, payload, headers: writeHeaders(all) }, (outcome) => {
       if (outcome.kind === 'stored')
-        this.#news.tell(found, { id, revision: outcome.sequence, ms: facts.ms });
+        this.#news.tell(home, { id, revision: outcome.sequence, present: true, ms: facts.ms });
       settle(outcome);
     });
   }
 
   /** Leaves a delete marker, expecting the given revision; undefined: whatever is there. */
   async mark(id: TaskId, expects?: number): Promise<PublishOutcome> {
-    const { found } = this.#news;
+    const { home } = this.#news;
     const outcome = await this.#publisher.publish({
       subject: this.#prefix + id,
       payload: new Uint8Array(),
@@ -129,7 +129,7 @@ export class Results {
       }),
     });
     if (outcome.kind === 'stored')
-      this.#news.tell(found, { id, revision: outcome.sequence, ms: undefined });
+      this.#news.tell(home, { id, revision: outcome.sequence, present: false, ms: undefined });
     return outcome;
   }
 
@@ -264,7 +264,8 @@ export class Results {
 
   /**
    * Follows what is stored from a revision on, without gaps but in no order, and far cheaper than `follow` where much is
-   * stored. What somebody has stored who tells nothing, or has died since, comes up to a second later.
+   * stored. What somebody has stored who tells nothing, or has died since, comes up to a second later; after a quiet
+   * time, five.
    *
    * @param onReplaced - the stream was lost, or came back with less: nothing that was heard holds any more
    */

@@ -1,5 +1,6 @@
 /** What a stream's leader says of the stream. */
 import { NatsError, type JetStreamManager, type StreamInfo } from 'nats';
+import type { StreamPlace } from '../core/known-results.ts';
 import { clientCode, isNotFound } from './nats-errors.ts';
 
 /**
@@ -61,4 +62,27 @@ export async function lastSequenceOf(
     }),
   );
   return Math.max(...last);
+}
+
+/**
+ * Whether a stream is the one that was seen at some time, with all that it had then: what was its last message is still the
+ * same. One that has lost its end and grown again gives the same numbers to other messages.
+ *
+ * @returns false also where that message was written over since: whoever cannot tell reads everything
+ */
+export async function isStill(
+  manager: JetStreamManager,
+  { config, state }: StreamInfo,
+  { revision, storedAt }: StreamPlace,
+): Promise<boolean> {
+  if (revision === 0) return true;
+  if (revision > state.last_seq) return false;
+  if (revision === state.last_seq) return storedAt === state.last_ts;
+  try {
+    const { timestamp } = await manager.streams.getMessage(config.name, { seq: revision });
+    return timestamp === storedAt;
+  } catch (error) {
+    if (isNotFound(error)) return false;
+    throw error;
+  }
 }

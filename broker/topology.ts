@@ -88,7 +88,9 @@ const keepEveryMs = 30_000;
 /**
  * Makes whatever is missing of a project's streams and buckets.
  *
- * What is there stays as it is, so that an operator's limits and placement are kept.
+ * What is there stays as it is, so that an operator's limits and placement are kept. It is not even asked for: in a
+ * cluster, each request for a stream that is there changes the time of its creation, for which a node that was down may
+ * make it anew and lose its data (nats-server, pull request 8449; 2.14.4 is among those that do).
  *
  * @throws JugqError `SERVER_FULL`, `SERVER_FAILED`
  */
@@ -98,9 +100,26 @@ export async function ensureTopology(
   replicas: number,
 ): Promise<void> {
   const until = performance.now() + ensureMs;
-  await Promise.all(
-    configurations(names, replicas).map((each) => ensureStream(manager, each, until)),
-  );
+  const missing = await missingOf(manager, configurations(names, replicas), until);
+  await Promise.all(missing.map((each) => ensureStream(manager, each, until)));
+}
+
+async function missingOf(
+  manager: JetStreamManager,
+  wanted: readonly Partial<StreamConfig>[],
+  until: number,
+): Promise<Partial<StreamConfig>[]> {
+  for (;;) {
+    try {
+      const there = new Set<string>();
+      for await (const name of manager.streams.names()) there.add(name);
+      return wanted.filter(({ name = '' }) => !there.has(name));
+    } catch (error) {
+      if (!isTransient(error) || performance.now() > until)
+        throw toJugqError(error, 'listing the streams');
+    }
+    await delay(retryMs);
+  }
 }
 
 /**
@@ -114,15 +133,9 @@ export function keepTopology(
   names: Names,
   replicas: number,
 ): void {
-  const wanted = configurations(names, replicas).map((each) => each.name ?? '');
-  const look = async (): Promise<void> => {
-    const missing = new Set(wanted);
-    for await (const name of manager.streams.names()) missing.delete(name);
-    if (missing.size > 0) await ensureTopology(manager, names, replicas);
-  };
   const keep = (): void => {
     // A server that is away or full now is asked again next time; whoever needs the stream says what is wrong.
-    look().catch(() => undefined);
+    ensureTopology(manager, names, replicas).catch(() => undefined);
   };
   const timer = setInterval(keep, keepEveryMs).unref();
   onReconnect(connection, keep);

@@ -58,7 +58,10 @@ export class HeardResults {
     this.#handOver(news);
   }
 
-  /** All that there was up to here has been read: what has not been heard of now is not there any more. */
+  /**
+   * All that there was up to here has been read, message by message: what has not been heard of is not there any more.
+   * Whoever says so of what he has not read has it missed for ever.
+   */
   readUpTo(revision: number): void {
     this.#upTo = Math.max(this.#upTo, revision);
     this.#highest = Math.max(this.#highest, revision);

@@ -1,4 +1,7 @@
 import test, { type ExecutionContext } from 'ava';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { bucketStream, ensureTopology, keySubject } from '../../broker/topology.ts';
 import { encodeValue } from '../../core/codec.ts';
@@ -73,6 +76,14 @@ async function untilTold(project: TestProject, ear: Ear): Promise<void> {
     await eventually('it', () => seen.some((each) => each.revision === revision));
     if (performance.now() - startedAt < 50) return;
   }
+}
+
+/** Resolves when the stream of the results has been looked at by somebody. */
+async function nextLook({ connection, names }: TestProject): Promise<void> {
+  const subject = `$JS.API.STREAM.INFO.${bucketStream(names.results)}`;
+  const looks = connection.subscribe(subject, { max: 1 });
+  for await (const _ of looks) break;
+  await delay(20);
 }
 
 function last(seen: readonly ResultNews[]): number {
@@ -184,6 +195,7 @@ for (const { path, version } of servers) {
         `1 2020-01-01T00:00:00Z\n${next.toString()} 1.000 ${id}`,
         `2 ${created}\n${next.toString()} 1.000 ${id}`,
         `1 ${created}\nnonsense\n${next.toString()} ${id}\n0 1.000 ${id}\n-3 1.000 ${id}\n1e400 1.000 ${id}\n`,
+        `1 ${created}\n${next.toString()} soon ${id}\n${next.toString()} -1 ${id}\n${next.toString()} 1.000 x\n`,
         `1 ${created}`,
         '',
         '\u0000\u00ff',
@@ -232,6 +244,59 @@ for (const { path, version } of servers) {
       t.is(await put(project, idFor('f', 1)), 1);
       t.is(await putUntold(project, idFor('f', 2)), 2);
       await eventually('what is in the new one', () => isAll(ear.seen, 1, 2));
+      ear.stop();
+    },
+  );
+
+  test(name('a server that came back with less, and has as much again: said'), async (t) => {
+    await using server = await startServer({ binary: path });
+    await using project = await openTestProject(server);
+    const ear = listen(project);
+    for (let number = 0; number < 20; number++) await putUntold(project, idFor('kept', number));
+    await eventually('all of them', () => isAll(ear.seen, 1, 20));
+    await delay(1200);
+    const kept = await mkdtemp(join(tmpdir(), 'jugq-kept-'));
+    t.teardown(() => rm(kept, { recursive: true, force: true }));
+    await cp(server.storeDir, kept, { recursive: true });
+    for (let number = 0; number < 5; number++) await putUntold(project, idFor('lost', number));
+    await eventually('those as well', () => isAll(ear.seen, 1, 25));
+    // A look has seen them, too.
+    await delay(1200);
+    await server.kill('SIGKILL');
+    await rm(server.storeDir, { recursive: true });
+    await cp(kept, server.storeDir, { recursive: true });
+    await server.restart();
+    await using other = await openTestProject(server);
+    for (let number = 0; number < 8; number++) await putUntold(other, idFor('new', number));
+    await eventually('that what was heard is in doubt', () => ear.replaced() === 1);
+    await eventually('what is there', () => isAll(ear.seen, 1, 28));
+    t.false(ear.seen.some(({ id }) => id.startsWith('lost.')));
+    ear.stop();
+  });
+
+  test(
+    name('a server that came back with less than a look has shown, untold: what comes is heard'),
+    async (t) => {
+      await using server = await startServer({ binary: path });
+      await using project = await openTestProject(server);
+      const ear = listen(project);
+      for (let number = 0; number < 20; number++) await putUntold(project, idFor('kept', number));
+      await eventually('all of them', () => isAll(ear.seen, 1, 20));
+      const kept = await mkdtemp(join(tmpdir(), 'jugq-kept-'));
+      t.teardown(() => rm(kept, { recursive: true, force: true }));
+      await delay(1200);
+      await cp(server.storeDir, kept, { recursive: true });
+      for (let number = 0; number < 5; number++) await putUntold(project, idFor('lost', number));
+      await nextLook(project);
+      await server.kill('SIGKILL');
+      await rm(server.storeDir, { recursive: true });
+      await cp(kept, server.storeDir, { recursive: true });
+      await server.restart();
+      await using other = await openTestProject(server);
+      await nextLook(other);
+      for (let number = 0; number < 8; number++) await putUntold(other, idFor('new', number));
+      await eventually('all that is there, and nothing else', () => isAll(ear.seen, 1, 28));
+      t.false(ear.seen.some(({ id }) => id.startsWith('lost.')));
       ear.stop();
     },
   );

@@ -1,6 +1,7 @@
 import test from 'ava';
 import type { JetStreamManager, StreamConfig } from 'nats';
-import { namesOf } from '../../broker/topology.ts';
+import { Puller } from '../../broker/pull.ts';
+import { bucketStream, namesOf } from '../../broker/topology.ts';
 import { parseProject } from '../../core/identifiers.ts';
 import { startCluster } from '../kit/cluster.ts';
 import { eventually } from '../kit/eventually.ts';
@@ -51,6 +52,42 @@ for (const { path, version } of servers) {
       for (const each of opened) await each[Symbol.asyncDispose]();
     },
   );
+
+  test(name('opened when all is there: nothing is asked to be made'), async (t) => {
+    await using server = await startServer({ binary: path });
+    await using first = await openTestProject(server);
+    const options = { queue: 'default', ackWaitMs: 1000 };
+    const pull = async (): Promise<void> => {
+      await using project = await openTestProject(server);
+      const { connection, manager, names } = project;
+      const ready = new Promise<void>((resolve, reject) => {
+        new Puller(connection, manager, names, {
+          ...options,
+          onDelivery: () => undefined,
+          onTrouble: (trouble) => {
+            if (trouble === undefined) resolve();
+            else reject(trouble);
+          },
+        });
+      });
+      await ready;
+    };
+    await pull();
+    const asked: string[] = [];
+    const hear = first.connection.subscribe('$JS.API.*.CREATE.>', {
+      callback: (_error, { subject }) => asked.push(subject),
+    });
+    await first.connection.flush();
+    await pull();
+    await first.connection.flush();
+    t.deepEqual(asked, []);
+    await first.manager.streams.delete(bucketStream(first.names.runs));
+    await using again = await openTestProject(server);
+    await again.connection.flush();
+    await eventually('the request for the one that is missing', () => asked.length === 1);
+    t.deepEqual(asked, ['$JS.API.STREAM.CREATE.KV_jugq-test-runs']);
+    hear.unsubscribe();
+  });
 
   test(name('queue and buckets: configured as the protocol needs them'), async (t) => {
     await using server = await startServer({ binary: path });

@@ -169,7 +169,8 @@ async function startWorker(
     async crash() {
       if (crashed) return;
       crashed = true;
-      await closeProject(project);
+      project.publisher.close();
+      await project.connection.close();
       await daemon.abort().catch(() => undefined);
     },
   };

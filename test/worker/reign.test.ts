@@ -19,7 +19,7 @@ function emptyProject(): { readonly project: unknown; readonly tellWorker: (key:
       names: { project: 'test' },
       connection: { isClosed: () => false, subscribe: () => ({ unsubscribe: () => undefined }) },
       queue: { list: () => Promise.resolve([]) },
-      results: { ...store, lastRevision: () => Promise.resolve(0) },
+      results: { followNews: () => following, lastRevision: () => Promise.resolve(0) },
       failures: store,
       workers: { name: 'workers', follow },
       runs: store,

@@ -221,7 +221,7 @@ test.serial(
     const run = await trial.submit(`
     import { task } from 'jugq';
     const base = task(function base() { return 20; });
-    const slow = task(async function slow(x: number) { await new Promise((r) => setTimeout(r, 500)); return x; });
+    const slow = task(async function slow(x: number) { await new Promise((r) => setTimeout(r, 2500)); return x; });
     const join = task(function join(a: number, b: number) { return a + b; });
     export const end = join(base(), slow(2));
   `);
@@ -233,6 +233,7 @@ test.serial(
       onEvent: (event) => {
         if (event.kind !== 'result-stored' || event.task !== base || deleted) return;
         deleted = true;
+        // By a tool that tells nobody: the dispatcher sees it within a second.
         void trial.project.connection
           .jetstream()
           .views.kv(trial.project.names.results)

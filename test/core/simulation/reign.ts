@@ -149,9 +149,7 @@ export class Reign {
   *#followResults(from: number): Steps {
     const { results, scheduler, random } = this.#world;
     const { generation } = results;
-    const heard = new HeardResults(from, (news) => {
-      this.#seeResult(news);
-    });
+    const heard = new HeardResults(from, this.#seeResult);
     const words = results.watch((entry) => {
       if (entry === undefined || random.chance(0.3)) return;
       scheduler.after(this.#process, random.between(1, 200), () => {
@@ -200,11 +198,11 @@ export class Reign {
     if (bucket.generation !== generation) this.#options.restart();
   }
 
-  #seeResult(news: ResultNews): void {
+  readonly #seeResult = (news: ResultNews): void => {
     const event = resultEvent(news);
     for (const buffer of this.#loading.values()) buffer.push(event);
     this.#tell(event);
-  }
+  };
 
   #seeFailure(entry: SimulatedEntry<SimulatedFailure>): void {
     const failure = knownFailure(entry);
