@@ -18,7 +18,7 @@ export type Notice =
   | { readonly kind: 'refused'; readonly message: string; readonly server: string }
   /** The server asks its clients to leave because it is about to stop. */
   | { readonly kind: 'leaving'; readonly message: string; readonly server: string }
-  /** The server complained, as about a missing permission. */
+  /** The server complained, as about a missing permission. The same is told once a minute. */
   | { readonly kind: 'error'; readonly message: string; readonly error: JugqError }
   /** The end, by something else than `close`. */
   | { readonly kind: 'closed'; readonly message: string; readonly error: JugqError };
@@ -49,6 +49,7 @@ export function watchConnection(connection: NatsConnection, watching: Watching):
 async function follow(connection: NatsConnection, watching: Watching): Promise<void> {
   const { onNotice } = watching;
   let outage: Outage | undefined;
+  const complained = new Map<string, number>();
   for await (const status of connection.status()) {
     const server = connection.getServer();
     switch (status.type) {
@@ -77,7 +78,11 @@ async function follow(connection: NatsConnection, watching: Watching): Promise<v
         break;
       case Events.Error:
         if (!isLoginRefused(status.data)) {
-          onNotice(complaint(status, server));
+          const notice = complaint(status, server);
+          const now = performance.now();
+          if (now - (complained.get(notice.message) ?? -Infinity) < complainEveryMs) break;
+          complained.set(notice.message, now);
+          onNotice(notice);
         } else if (outage?.refused === false) {
           outage.refused = true;
           onNotice({ kind: 'refused', message: refusedText(server, watching.login), server });
@@ -91,6 +96,8 @@ async function follow(connection: NatsConnection, watching: Watching): Promise<v
     }
   }
 }
+
+const complainEveryMs = 60_000;
 
 function lostText(server: string): string {
   return `lost the connection to the NATS server ${server}: trying again until it is back`;

@@ -49,6 +49,11 @@ export function maskUrl(text: string): string {
   return text.replace(/^([a-z0-9+.-]+:\/\/)?.*@/i, '$1***@');
 }
 
+/** The address without what stands before the `@`: for whoever is given the login by itself. */
+export function withoutLogin(text: string): string {
+  return text.replace(/^([a-z0-9+.-]+:\/\/)?.*@/i, '$1');
+}
+
 /** `host:port`, with brackets around an IPv6 address. */
 export function hostPort(address: ServerAddress): string {
   const host = address.host.includes(':') ? `[${address.host}]` : address.host;

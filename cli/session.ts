@@ -4,6 +4,7 @@ import { connectBroker, type ConnectionSettings, type Notice } from '../broker/c
 import { isLeased } from '../broker/lease.ts';
 import { ensurePrivateServer, privateDirectory, stillThere } from '../broker/private-server.ts';
 import { closeProject, openProject, type OpenProject } from '../broker/project.ts';
+import { withoutLogin } from '../broker/server-url.ts';
 import { ensureTopology } from '../broker/topology.ts';
 import { DispatcherHost } from '../worker/dispatcher-host.ts';
 import type { ResultStore } from '../worker/evaluate.ts';
@@ -138,7 +139,8 @@ function childEnvironment(settings: Settings): Record<string, string | undefined
     tlsCert: tls?.cert,
     tlsKey: tls?.key,
     tlsFirst: tls?.first === true ? 'true' : undefined,
-    server: servers.length === 0 ? undefined : servers.join(','),
+    // A login that stands in an address has been taken from there, or has lost against another.
+    server: servers.length === 0 ? undefined : servers.map(withoutLogin).join(','),
     project: settings.project,
   };
   return Object.fromEntries(

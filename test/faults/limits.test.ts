@@ -41,6 +41,25 @@ async function reconfigure(server: TestServer, from: string, to: string): Promis
 }
 
 test.serial(
+  'the right to tell what was stored is missing, and the login stands in the address: said once, and the run goes through',
+  async (t) => {
+    const rights = 'permissions: { publish: { deny: "jugq.mute.stored" }, subscribe: ">" }';
+    const config = `authorization { users: [{ user: u, password: p, ${rights} }] }`;
+    await using server = await startServer({ config });
+    await using user = await projectOn(server, 'stages', {
+      JUGQ_SERVER: server.url.replace('nats://', 'nats://u:p@'),
+      JUGQ_PROJECT: 'mute',
+    });
+    const { status, stderr } = await user.run('run', 'jugfile.ts');
+    t.is(status, 0, stderr);
+    t.regex(stderr, /32 tasks: 32 executed/);
+    const complaints = stderr.match(/does not allow a publish of jugq\.mute\.stored/g) ?? [];
+    // Of the worker, and of the planner that may put something itself.
+    t.true(complaints.length >= 1 && complaints.length <= 2, stderr);
+  },
+);
+
+test.serial(
   'the right to write results is taken away and given back: said, and the run goes on with it',
   async (t) => {
     const allowed = 'permissions: { publish: ">", subscribe: ">" }';
