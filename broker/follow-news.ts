@@ -179,6 +179,8 @@ export class NewsFollower {
     this.#created = created;
     this.#place = { revision: state.last_seq, storedAt: state.last_ts };
     this.#isInDoubt = false;
+    // What is not told at all is read after the next look: soon.
+    if (state.last_seq > this.#heard.upTo) this.#heardAt = performance.now();
     const early = this.#early;
     this.#early = [];
     for (const bytes of early) this.#hear(bytes);

@@ -63,7 +63,7 @@ export interface Following {
    * @throws JugqError `SERVER_UNREACHABLE` if the connection was closed before that
    */
   readonly caughtUp: Promise<void>;
-  /** Last sequence that was handed over. */
+  /** Up to here everything was handed over that was there. */
   readonly sequence: number;
   stop(): void;
 }
@@ -112,6 +112,8 @@ class Follower implements Following {
     this.caughtUp = new Promise((resolve, reject) => {
       this.#catchUp = () => {
         this.#isCaughtUp = true;
+        // Its last messages may have been removed, or be of other subjects.
+        this.sequence = Math.max(this.sequence, this.#target);
         resolve();
       };
       this.#giveUp = reject;

@@ -265,7 +265,7 @@ export class Results {
   /**
    * Follows what is stored from a revision on, without gaps but in no order, and far cheaper than `follow` where much is
    * stored. What somebody has stored who tells nothing, or has died since, comes up to a second later; after a quiet
-   * time, five.
+   * time, six.
    *
    * @param onReplaced - the stream was lost, or came back with less: nothing that was heard holds any more
    */
