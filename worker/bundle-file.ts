@@ -15,22 +15,39 @@ import { JugqError } from '../core/errors.ts';
  */
 export function placeBundle(digest: string, code: string | Uint8Array, directory: string): string {
   const places = [
-    join(directory, 'node_modules', '.cache', 'jugq'),
-    join(tmpdir(), `jugq-${userInfo().uid.toString()}`),
+    [directory, 'node_modules', '.cache', 'jugq'],
+    [tmpdir(), `jugq-${userInfo().uid.toString()}`],
   ];
   let problem: unknown;
   for (const place of places) {
     try {
-      return writeOnce(place, `${digest}.mjs`, code);
+      return writeOnce(makeDirectories(place), `${digest}.mjs`, code);
     } catch (error) {
       problem = error;
     }
   }
+  const tried = places.map((place) => join(...place)).join(' and ');
   throw new JugqError(
     'USAGE',
-    `the bundled jugfile cannot be written: tried ${places.join(' and ')}: make one of them writable`,
+    `the bundled jugfile cannot be written: tried ${tried}: make one of them writable`,
     { cause: problem },
   );
+}
+
+/** One by one: told to make all of them, Node 20 tries for ever where none can be made, as in /proc. */
+function makeDirectories([base = '', ...levels]: readonly string[]): string {
+  let place = base;
+  for (const level of levels) {
+    place = join(place, level);
+    if (statSync(place, { throwIfNoEntry: false }) !== undefined) continue;
+    try {
+      mkdirSync(place, { mode: 0o700 });
+    } catch (error) {
+      // Another process was quicker.
+      if (statSync(place, { throwIfNoEntry: false }) === undefined) throw error;
+    }
+  }
+  return place;
 }
 
 /** Complete under its name or not there at all, however many processes write it at once. */
@@ -38,7 +55,6 @@ function writeOnce(place: string, name: string, code: string | Uint8Array): stri
   const path = join(place, name);
   const size = typeof code === 'string' ? Buffer.byteLength(code) : code.length;
   if (statSync(path, { throwIfNoEntry: false })?.size === size) return path;
-  mkdirSync(place, { recursive: true, mode: 0o700 });
   const partial = `${path}.${process.pid.toString()}.${Math.random().toString(36).slice(2)}`;
   writeFileSync(partial, code);
   renameSync(partial, path);
