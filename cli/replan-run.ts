@@ -57,7 +57,7 @@ async function planOn(
 ): Promise<void> {
   for (;;) {
     try {
-      await replanRun(session, place, signal);
+      await replanRun(session, place, { trace, signal });
       return;
     } catch (error) {
       if (signal.aborted || session.project.connection.isClosed()) return;
@@ -74,7 +74,11 @@ async function planOn(
  * @param signal - gives up, because this process ends or dispatches no longer
  * @throws JugqError when the server cannot be asked
  */
-async function replanRun(session: Session, place: Place, signal: AbortSignal): Promise<void> {
+async function replanRun(
+  session: Session,
+  place: Place,
+  { trace, signal }: { readonly trace: Trace; readonly signal: AbortSignal },
+): Promise<void> {
   const { project } = session;
   if (!(await isAbandoned(project, place, signal))) return;
   const record = await recordAt(project, place);
@@ -97,6 +101,7 @@ async function replanRun(session: Session, place: Place, signal: AbortSignal): P
     if (!isJugqError(error) || signal.aborted || project.connection.isClosed()) throw error;
     const note = `planning went on at ${hostname()} and failed: ${error.message}`;
     await failRun(project, record, note);
+    trace({ kind: 'trouble', reason: `run ${record.id}: ${note}` });
   }
 }
 

@@ -63,6 +63,8 @@ test('a jugfile that fills the memory of a worker that plans it on: the run fail
   });
   t.regex(failed.note ?? '', /^planning went on at /);
   t.regex(failed.note ?? '', noMemory);
+  // Whoever looks at the worker alone is told as well.
+  await worker.printed(/planning went on at .* and failed: /);
   await user.write(
     'other.ts',
     `import { task } from 'jugq';
