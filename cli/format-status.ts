@@ -22,16 +22,22 @@ export function formatStatus(status: Status): string {
       `project ${status.project} has no runs yet: plan a jugfile with jugq plan, or jugq run it`,
     );
   for (const worker of status.workers) {
-    const running = Object.values(worker.running).reduce((sum, each) => sum + each, 0);
-    const doing = worker.silent
-      ? 'silent: killed, asleep or cut off'
-      : `${running.toString()} of ${worker.threads.toString()} threads busy`;
+    const doing = worker.silent ? 'silent: killed, asleep or cut off' : formatBusy(worker);
     parts.push(`worker ${worker.id}  ${doing}  queues ${worker.queues.join(', ')}`);
     for (const { task, fraction, note = '' } of worker.progress ?? [])
       parts.push(`  ${task}  ${Math.round(fraction * 100).toString()} %  ${note}`.trimEnd());
   }
   for (const note of status.notes) parts.push(colors.yellow(`! ${note}`));
   return parts.join('\n');
+}
+
+/** How many of a worker's threads are busy. What a thread has been handed runs one after the other. */
+export function formatBusy({
+  running,
+  threads,
+}: Pick<Status['workers'][number], 'running' | 'threads'>): string {
+  const tasks = Object.values(running).reduce((sum, each) => sum + each, 0);
+  return `${Math.min(tasks, threads).toString()} of ${threads.toString()} threads busy`;
 }
 
 function formatTimes(times: Readonly<Record<string, FunctionTimes>>): string {

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { countedStates, valueFor } from '../core/records.ts';
 import { formatMs } from './amounts.ts';
 import { JugqError } from '../core/errors.ts';
-import { formatShort } from './format-status.ts';
+import { formatBusy, formatShort } from './format-status.ts';
 import { escapeHtml } from './html-text.ts';
 import type { Status } from './library-types.ts';
 import { stateColours } from './state-colours.ts';
@@ -56,7 +56,7 @@ ${list(
   'Workers',
   status.workers.map(
     (each) =>
-      `${each.id}: ${each.silent ? 'silent' : `${sum(each.running).toString()} of ${each.threads.toString()} threads busy`}, queues ${each.queues.join(', ')}`,
+      `${each.id}: ${each.silent ? 'silent' : formatBusy(each)}, queues ${each.queues.join(', ')}`,
   ),
 )}
 ${list('Notes', status.notes)}
@@ -113,8 +113,4 @@ function bar(counts: Status['totals']): string {
 function list(title: string, items: readonly string[]): string {
   if (items.length === 0) return '';
   return `<h2>${title}</h2>\n<ul>${items.map((each) => `<li>${escapeHtml(each)}</li>`).join('\n')}</ul>`;
-}
-
-function sum(counts: Readonly<Record<string, number>>): number {
-  return Object.values(counts).reduce((total, each) => total + each, 0);
 }
