@@ -3,7 +3,7 @@
  *
  * Each entry is handed over once, as soon as it is heard of: one worker that is slow to tell holds up nobody else's. Order
  * is not needed by those who keep the last entry of each key by its revision, and a worker that is given an input from
- * before a marker finds out by its own task's marker, which is younger (`inputs.ts`).
+ * before a marker finds out by its own task's marker, which is younger (`worker/inputs.ts`).
  */
 import type { TaskId } from './identifiers.ts';
 

@@ -101,9 +101,12 @@ function forked(): ChildProcess {
 /** Resolves when the child can be given tasks: what it dies of before is no task's doing. */
 function ready(child: ChildProcess): Promise<void> {
   return new Promise((resolve, reject) => {
-    child.once('message', (message) => {
-      if (message === childReady) resolve();
-    });
+    const hear = (message: unknown): void => {
+      if (message !== childReady) return;
+      child.off('message', hear);
+      resolve();
+    };
+    child.on('message', hear);
     child.once('error', (error) => {
       reject(unstarted(reasonOf(error)));
     });
