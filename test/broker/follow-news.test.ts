@@ -9,7 +9,7 @@ import type { ResultNews } from '../../core/heard-results.ts';
 import type { TaskId } from '../../core/identifiers.ts';
 import { eventually } from '../kit/eventually.ts';
 import { factsWith, idFor, openTestProject, type TestProject } from '../kit/project.ts';
-import { startServer, testServers } from '../kit/servers.ts';
+import { startServer, testServers, type TestServer } from '../kit/servers.ts';
 import { startProxy } from '../kit/tcp-proxy.ts';
 
 const servers = await testServers();
@@ -84,6 +84,19 @@ async function nextLook({ connection, names }: TestProject): Promise<void> {
   const looks = connection.subscribe(subject, { max: 1 });
   for await (const _ of looks) break;
   await delay(20);
+}
+
+/** Keeps what the server's disk has now; `comeBack` crashes the server and starts it with no more than that. */
+async function keepStore(t: ExecutionContext, server: TestServer): Promise<() => Promise<void>> {
+  const kept = await mkdtemp(join(tmpdir(), 'jugq-kept-'));
+  t.teardown(() => rm(kept, { recursive: true, force: true }));
+  await cp(server.storeDir, kept, { recursive: true });
+  return async () => {
+    await server.kill('SIGKILL');
+    await rm(server.storeDir, { recursive: true });
+    await cp(kept, server.storeDir, { recursive: true });
+    await server.restart();
+  };
 }
 
 function last(seen: readonly ResultNews[]): number {
@@ -255,17 +268,12 @@ for (const { path, version } of servers) {
     for (let number = 0; number < 20; number++) await putUntold(project, idFor('kept', number));
     await eventually('all of them', () => isAll(ear.seen, 1, 20));
     await delay(1200);
-    const kept = await mkdtemp(join(tmpdir(), 'jugq-kept-'));
-    t.teardown(() => rm(kept, { recursive: true, force: true }));
-    await cp(server.storeDir, kept, { recursive: true });
+    const comeBack = await keepStore(t, server);
     for (let number = 0; number < 5; number++) await putUntold(project, idFor('lost', number));
     await eventually('those as well', () => isAll(ear.seen, 1, 25));
     // A look has seen them, too.
     await delay(1200);
-    await server.kill('SIGKILL');
-    await rm(server.storeDir, { recursive: true });
-    await cp(kept, server.storeDir, { recursive: true });
-    await server.restart();
+    await comeBack();
     await using other = await openTestProject(server);
     for (let number = 0; number < 8; number++) await putUntold(other, idFor('new', number));
     await eventually('that what was heard is in doubt', () => ear.replaced() === 1);
@@ -282,16 +290,11 @@ for (const { path, version } of servers) {
       const ear = listen(project);
       for (let number = 0; number < 20; number++) await putUntold(project, idFor('kept', number));
       await eventually('all of them', () => isAll(ear.seen, 1, 20));
-      const kept = await mkdtemp(join(tmpdir(), 'jugq-kept-'));
-      t.teardown(() => rm(kept, { recursive: true, force: true }));
       await delay(1200);
-      await cp(server.storeDir, kept, { recursive: true });
+      const comeBack = await keepStore(t, server);
       for (let number = 0; number < 5; number++) await putUntold(project, idFor('lost', number));
       await nextLook(project);
-      await server.kill('SIGKILL');
-      await rm(server.storeDir, { recursive: true });
-      await cp(kept, server.storeDir, { recursive: true });
-      await server.restart();
+      await comeBack();
       await using other = await openTestProject(server);
       await nextLook(other);
       for (let number = 0; number < 8; number++) await putUntold(other, idFor('new', number));
