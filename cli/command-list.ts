@@ -1,61 +1,55 @@
-/** All commands, in the order in which help shows them. */
-import { CancelCommand } from './commands/cancel-command.ts';
-import { CheckCommand } from './commands/check-command.ts';
-import { CleanupCommand } from './commands/cleanup-command.ts';
-import { CompletionCommand } from './commands/completion-command.ts';
-import { ConfigCommand } from './commands/config-command.ts';
-import { CountCommand } from './commands/count-command.ts';
-import { DemoCommand } from './commands/demo-command.ts';
-import { DescribeCommand } from './commands/describe-command.ts';
-import { DoctorCommand } from './commands/doctor-command.ts';
-import { DuCommand } from './commands/du-command.ts';
-import { FailuresCommand } from './commands/failures-command.ts';
-import { ExecCommand } from './commands/exec-command.ts';
-import { ExportCommand } from './commands/export-command.ts';
-import { GetCommand } from './commands/get-command.ts';
-import { GraphCommand } from './commands/graph-command.ts';
-import { ImportCommand } from './commands/import-command.ts';
-import { InitCommand } from './commands/init-command.ts';
-import { InvalidateCommand } from './commands/invalidate-command.ts';
-import { PauseCommand } from './commands/pause-command.ts';
-import { PlanCommand } from './commands/plan-command.ts';
-import { ResumeCommand } from './commands/resume-command.ts';
-import { RetryCommand } from './commands/retry-command.ts';
-import { RunCommand } from './commands/run-command.ts';
-import { ServerCommand } from './commands/server-command.ts';
-import { ShellCommand } from './commands/shell-command.ts';
-import { StatusCommand } from './commands/status-command.ts';
-import { WaitCommand } from './commands/wait-command.ts';
-import { WorkerCommand } from './commands/worker-command.ts';
+/** All commands, in the order in which help shows them; each is loaded when it is wanted. */
+import type { CommandClass } from 'clipanion';
+import type { CommandContext } from './commands/base.ts';
 
-/** The classes of all commands. */
-export const commands = [
-  RunCommand,
-  PlanCommand,
-  WorkerCommand,
-  ServerCommand,
-  StatusCommand,
-  CheckCommand,
-  CountCommand,
-  GetCommand,
-  DescribeCommand,
-  ExecCommand,
-  ShellCommand,
-  GraphCommand,
-  WaitCommand,
-  CancelCommand,
-  PauseCommand,
-  ResumeCommand,
-  FailuresCommand,
-  RetryCommand,
-  InvalidateCommand,
-  DuCommand,
-  CleanupCommand,
-  ExportCommand,
-  ImportCommand,
-  ConfigCommand,
-  DoctorCommand,
-  CompletionCommand,
-  InitCommand,
-  DemoCommand,
-];
+type JugqCommandClass = CommandClass<CommandContext>;
+
+const loaders = {
+  run: async () => (await import('./commands/run-command.ts')).RunCommand,
+  plan: async () => (await import('./commands/plan-command.ts')).PlanCommand,
+  worker: async () => (await import('./commands/worker-command.ts')).WorkerCommand,
+  server: async () => (await import('./commands/server-command.ts')).ServerCommand,
+  status: async () => (await import('./commands/status-command.ts')).StatusCommand,
+  check: async () => (await import('./commands/check-command.ts')).CheckCommand,
+  count: async () => (await import('./commands/count-command.ts')).CountCommand,
+  get: async () => (await import('./commands/get-command.ts')).GetCommand,
+  describe: async () => (await import('./commands/describe-command.ts')).DescribeCommand,
+  exec: async () => (await import('./commands/exec-command.ts')).ExecCommand,
+  shell: async () => (await import('./commands/shell-command.ts')).ShellCommand,
+  graph: async () => (await import('./commands/graph-command.ts')).GraphCommand,
+  wait: async () => (await import('./commands/wait-command.ts')).WaitCommand,
+  cancel: async () => (await import('./commands/cancel-command.ts')).CancelCommand,
+  pause: async () => (await import('./commands/pause-command.ts')).PauseCommand,
+  resume: async () => (await import('./commands/resume-command.ts')).ResumeCommand,
+  failures: async () => (await import('./commands/failures-command.ts')).FailuresCommand,
+  retry: async () => (await import('./commands/retry-command.ts')).RetryCommand,
+  invalidate: async () => (await import('./commands/invalidate-command.ts')).InvalidateCommand,
+  du: async () => (await import('./commands/du-command.ts')).DuCommand,
+  cleanup: async () => (await import('./commands/cleanup-command.ts')).CleanupCommand,
+  export: async () => (await import('./commands/export-command.ts')).ExportCommand,
+  import: async () => (await import('./commands/import-command.ts')).ImportCommand,
+  config: async () => (await import('./commands/config-command.ts')).ConfigCommand,
+  doctor: async () => (await import('./commands/doctor-command.ts')).DoctorCommand,
+  completion: async () => (await import('./commands/completion-command.ts')).CompletionCommand,
+  init: async () => (await import('./commands/init-command.ts')).InitCommand,
+  demo: async () => (await import('./commands/demo-command.ts')).DemoCommand,
+} satisfies Record<string, () => Promise<JugqCommandClass>>;
+
+export type CommandName = keyof typeof loaders;
+
+export const commandNames = Object.keys(loaders) as CommandName[];
+
+/** Whether there is a command of that name. */
+export function isCommandName(name: string): name is CommandName {
+  return Object.hasOwn(loaders, name);
+}
+
+/** The class of one command. */
+export function loadCommand(name: CommandName): Promise<JugqCommandClass> {
+  return loaders[name]();
+}
+
+/** The classes of all commands, in order. */
+export function loadCommands(): Promise<JugqCommandClass[]> {
+  return Promise.all(commandNames.map(loadCommand));
+}

@@ -7,10 +7,10 @@
  */
 import { readFileSync, realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { Builtins, Cli, UsageError } from 'clipanion';
+import { Builtins, Cli, UsageError, type CommandClass } from 'clipanion';
 import { JugqError, type ErrorCode } from '../core/errors.ts';
 import { JugqCommand, type CommandContext } from './commands/base.ts';
-import { commands } from './command-list.ts';
+import { commandNames, isCommandName, loadCommand, loadCommands } from './command-list.ts';
 import { callOf, detailsOf, helpWanted, overview } from './help-text.ts';
 import { nearName } from './near-name.ts';
 
@@ -60,7 +60,15 @@ export async function runCli(
   const full = { ...context, argv };
   try {
     const help = helpWanted(argv);
-    if (help !== undefined) return printHelp(help.name, cli, full);
+    const name = help === undefined ? commandNamed(argv) : help.name;
+    const wanted = await commandsOf(name);
+    for (const command of wanted) cli.register(command);
+    if (help !== undefined) {
+      const texts =
+        name === undefined ? [overview(cli)] : wanted.map((each) => detailsOf(cli, each));
+      context.stdout.write(texts.join(''));
+      return 0;
+    }
     const command = cli.process(normalise(argv), full);
     // The version is clipanion's own command, which needs what only `run` gives it.
     if (!(command instanceof JugqCommand)) return await cli.run(command, full);
@@ -77,19 +85,19 @@ function makeCli(enableColors: boolean): Cli<CommandContext> {
     binaryVersion: version(),
     enableColors,
   });
-  for (const command of [...commands, Builtins.VersionCommand]) cli.register(command);
+  cli.register(Builtins.VersionCommand);
   return cli;
 }
 
-function printHelp(
-  name: string | undefined,
-  cli: Cli<CommandContext>,
-  { stdout }: CommandContext,
-): number {
-  const command = commands.find((each) => each.paths.some((path) => path.join(' ') === name));
-  if (name !== undefined && command === undefined) throw new UsageError(unknownCommand(name));
-  stdout.write(command === undefined ? overview(cli) : detailsOf(cli, command));
-  return 0;
+function commandNamed([first]: readonly string[]): string | undefined {
+  return first?.startsWith('-') === true ? undefined : first;
+}
+
+/** One alone, or all: to load and register all takes as long as a short command. */
+async function commandsOf(name: string | undefined): Promise<CommandClass<CommandContext>[]> {
+  if (name === undefined) return loadCommands();
+  if (!isCommandName(name)) throw new UsageError(unknownCommand(name));
+  return [await loadCommand(name)];
 }
 
 /** clipanion refuses `-j4`. What stands after `--` is the jugfile's. */
@@ -136,26 +144,21 @@ function isUsage(error: unknown): error is Error {
   );
 }
 
-/** clipanion's words without its listing of every candidate; for a command that there is not, our own. */
+/** clipanion's words without its listing of every candidate. */
 function usageMessage(error: Error, { argv, callOf: callOfCommand }: Reporting): string {
   if (error instanceof UsageError) return error.message;
-  const [name = ''] = argv;
-  if (!name.startsWith('-') && !commandNames().includes(name)) return unknownCommand(name);
+  const name = commandNamed(argv) ?? '';
   const [first = ''] = error.message.split('\n');
   if (first.startsWith('Not enough positional arguments'))
     return `something is missing: ${callOfCommand(name)}: see jugq ${name} --help`;
   const what = first.slice(0, 1).toLowerCase() + first.slice(1).replace(/\.$/, '');
-  return `${what}: see jugq ${name.startsWith('-') ? '' : `${name} `}--help`;
+  return `${what}: see jugq ${name === '' ? '' : `${name} `}--help`;
 }
 
 function unknownCommand(name: string): string {
-  const near = /\.[cm]?[jt]s$/.test(name) ? `run ${name}` : nearName(name, commandNames());
+  const near = /\.[cm]?[jt]s$/.test(name) ? `run ${name}` : nearName(name, commandNames);
   const meant = near === undefined ? '' : ` (did you mean jugq ${near}?)`;
   return `there is no command ${JSON.stringify(name)}${meant}: see jugq --help`;
-}
-
-function commandNames(): string[] {
-  return commands.flatMap((command) => command.paths.map((path) => path.join(' ')));
 }
 
 function version(): string {

@@ -2,4 +2,4 @@
 import { writeFileSync } from 'node:fs';
 import { commandsDocument } from './kit/commands-document.ts';
 
-writeFileSync(new URL('../docs/commands.md', import.meta.url), commandsDocument());
+writeFileSync(new URL('../docs/commands.md', import.meta.url), await commandsDocument());

@@ -23,8 +23,8 @@ export class CompletionCommand extends JugqCommand {
     if (shell === undefined) {
       throw new JugqError('USAGE', `expected bash, zsh or fish, got ${JSON.stringify(this.shell)}`);
     }
-    const { commands } = await import('../command-list.ts');
-    const cli = Cli.from([...commands], { binaryName: 'jugq' });
+    const { loadCommands } = await import('../command-list.ts');
+    const cli = Cli.from(await loadCommands(), { binaryName: 'jugq' });
     this.context.stdout.write(completionScript(shell, cli.definitions()));
     return 0;
   }

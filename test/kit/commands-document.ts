@@ -1,6 +1,6 @@
 /** `docs/commands.md`, made from the commands' own help. */
 import { Cli } from 'clipanion';
-import { commands } from '../../cli/command-list.ts';
+import { loadCommands } from '../../cli/command-list.ts';
 import { detailsOf } from '../../cli/help-text.ts';
 import type { CommandContext } from '../../cli/commands/base.ts';
 
@@ -10,10 +10,11 @@ What \`jugq <command> --help\` prints, without the options that all commands hav
 \`npm run docs\`: change the commands, not this file.`;
 
 /** The whole document. */
-export function commandsDocument(): string {
-  const cli = Cli.from<CommandContext>([...commands], { binaryName: 'jugq', enableColors: false });
+export async function commandsDocument(): Promise<string> {
+  const commands = await loadCommands();
+  const cli = Cli.from<CommandContext>(commands, { binaryName: 'jugq', enableColors: false });
   const helps = commands.map((command) => ({
-    name: command.paths[0]?.join(' ') ?? '',
+    name: command.paths?.[0]?.join(' ') ?? '',
     lines: detailsOf(cli, command)
       .trim()
       .split('\n')
