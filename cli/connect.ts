@@ -82,14 +82,20 @@ export async function connect(options: ConnectOptions = {}): Promise<Jug> {
 }
 
 class OpenJug implements Jug {
-  readonly #session: Session;
+  readonly #opened: Session;
   readonly #say: (line: string) => void;
   readonly #workers = new Set<RunningWorker>();
   #dispatcher: { stop(): Promise<void> } | undefined;
+  #isClosed = false;
 
   constructor(session: Session, say: (line: string) => void) {
-    this.#session = session;
+    this.#opened = session;
     this.#say = say;
+  }
+
+  get #session(): Session {
+    if (!this.#isClosed) return this.#opened;
+    throw new JugqError('USAGE', 'this project has been closed by close(): connect() again');
   }
 
   async load<E extends object>(jugfile: string, options: LoadJugfileOptions = {}): Promise<E> {
@@ -165,7 +171,7 @@ class OpenJug implements Jug {
     return endOf((await cancelRun(this.#session, { run: requireRun(run, 'jug.cancel') })).record);
   }
 
-  cancelTasks(
+  async cancelTasks(
     patterns: string | readonly string[],
     { run }: { readonly run?: string } = {},
   ): Promise<CancelledTasks> {
@@ -206,7 +212,7 @@ class OpenJug implements Jug {
     return invalidateDoomed(project, doomed, () => undefined);
   }
 
-  du(): Promise<DiskUse> {
+  async du(): Promise<DiskUse> {
     return measureUse(this.#session.project);
   }
 
@@ -219,7 +225,7 @@ class OpenJug implements Jug {
     return cleanUp(project, { keep: kept, jugfiles: loaded, dryRun, ...targetOf(targets) });
   }
 
-  export(
+  async export(
     file: string,
     { targets }: { readonly targets?: readonly string[] } = {},
   ): Promise<Exported> {
@@ -227,7 +233,7 @@ class OpenJug implements Jug {
     return exportTo(project, { path: resolve(cwd, file), ...targetOf(targets) });
   }
 
-  import(file: string): Promise<Imported> {
+  async import(file: string): Promise<Imported> {
     const { project, cwd } = this.#session;
     return importFrom(project, { path: resolve(cwd, file), name: file });
   }
@@ -252,9 +258,11 @@ class OpenJug implements Jug {
   }
 
   async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     await Promise.all([...this.#workers].map((each) => each.stop()));
     await this.#dispatcher?.stop();
-    await this.#session.close();
+    await this.#opened.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,4 +1,5 @@
 /** `jugq plan`: load, submit, and see that somebody carries on. */
+import { isDeepStrictEqual } from 'node:util';
 import { JugqError } from '../core/errors.ts';
 import type { RunId } from '../core/identifiers.ts';
 import { parsePatterns } from '../core/patterns.ts';
@@ -78,8 +79,9 @@ export async function submitRequested(
       await wishCancelled(session.project, run.id, { finish: false });
       stderr.write(`run ${run.id} of the same jugfile is cancelled\n`);
     } else if (run.state !== 'planning' && !submitted.complete) {
+      const others = isDeepStrictEqual(run.args, loaded.args) ? '' : ', with other arguments,';
       stderr.write(
-        `run ${run.id} of the same jugfile is still active and goes on: cancel it with jugq cancel ${run.id}, or plan with --replace\n`,
+        `run ${run.id} of the same jugfile${others} is still active and goes on: cancel it with jugq cancel ${run.id}, or plan with --replace\n`,
       );
     }
   }

@@ -23,7 +23,7 @@ import type { Readable, Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
 import type { ResultFacts } from '../broker/result-facts.ts';
-import { JugqError } from '../core/errors.ts';
+import { isJugqError, JugqError } from '../core/errors.ts';
 import { pack, unpack } from '../core/wire.ts';
 
 export type PortableStore = 'blobs' | 'plans' | 'code';
@@ -140,7 +140,9 @@ export async function* readPortable(
 ): AsyncGenerator<PortableRecord, void, undefined> {
   const source = file === '-' ? stdin : createReadStream(file);
   const bytes = new ByteReader(file, file.endsWith('.gz') ? unzipped(source) : source);
-  const first = await bytes.take(magic.length);
+  const first = await bytes.take(magic.length).catch((error: unknown) => {
+    throw isJugqError(error, 'VALUE_CORRUPT') ? notOurs(file) : error;
+  });
   if (first === undefined || !magic.equals(first)) throw notOurs(file);
   const hash = createHash('sha256').update(first);
   for (;;) {

@@ -39,13 +39,19 @@ export async function chosenFailures(
 /** Prints each failure whole. */
 export async function showFailures(session: Session, request: FailuresRequest): Promise<number> {
   const { stdout, stderr } = request.context;
-  const { failures } = await chosenFailures(session, request);
+  const { runs, failures } = await chosenFailures(session, request);
   const shown = request.json ? failures : failures.slice(0, wholeMax);
   const described: TaskFailure[] = [];
   for (const each of shown) described.push(await describeFailure(session.project, each));
   if (request.json) stdout.write(`${JSON.stringify({ kind: 'failures', failures: described })}\n`);
   else if (described.length > 0) stdout.write(`${described.map(formatWhole).join('\n\n')}\n`);
-  if (failures.length === 0) stderr.write(`${noneChosen(request)}\n`);
+  if (failures.length === 0) {
+    // A run may have failed as a whole, when its planning could not go on.
+    const wholes = runs.flatMap(({ id, state, note }) =>
+      state === 'failed' && note !== undefined ? [`run ${id} failed: ${note}`] : [],
+    );
+    stderr.write(`${[noneChosen(request), ...wholes].join('\n')}\n`);
+  }
   const more = failures.length - shown.length;
   if (more > 0) {
     stderr.write(

@@ -115,6 +115,10 @@ test.serial(
     t.is((await user.run('import', ...there, 'flipped.jugq')).status, 1);
     const foreign = await user.run('import', ...there, 'jugfile.ts');
     t.is(foreign.status, 2);
+    await user.write('plain.gz', 'not compressed at all');
+    const plain = await user.run('import', ...there, 'plain.gz');
+    t.is(plain.status, 2);
+    t.regex(plain.stderr, /plain\.gz is no file of jugq export/);
     t.is((await user.run('import', ...there, 'absent.jugq')).status, 2);
     t.is((await user.run('export', 'no/such/folder/x.jugq')).status, 2);
   },

@@ -226,6 +226,24 @@ test.serial('await using closes the connection, and the program ends by itself',
 });
 
 test.serial(
+  'close while something waits for a run: it ends, and so does what comes later',
+  async (t) => {
+    await using user = await projectOn(server, 'parameters');
+    const seen = await program(
+      user,
+      `const jug = await connect();
+     const waited = jug.wait(await jug.plan('jugfile.ts')).catch((error) => error.code);
+     await new Promise((resolve) => setTimeout(resolve, 500));
+     await jug.close();
+     await jug.close();
+     const later = [() => jug.status(), () => jug.du()].map((call) => call().catch((error) => error.code));
+     console.log(JSON.stringify(await Promise.all([waited, ...later])));`,
+    );
+    t.deepEqual(seen, ['INTERRUPTED', 'USAGE', 'USAGE']);
+  },
+);
+
+test.serial(
   'a program controls runs: fail fast, failures, retry, invalidate, pause, cancel',
   async (t) => {
     await using user = await projectOn(server, 'causes');

@@ -216,6 +216,19 @@ test.serial(
   },
 );
 
+test.serial(
+  'plan with other arguments while a run is active: it is named, and goes on',
+  async (t) => {
+    await using user = await projectOn(server, 'parameters');
+    await user.run('plan', 'jugfile.ts', '1');
+    const { stderr } = await user.run('plan', 'jugfile.ts', '2');
+    t.regex(
+      stderr,
+      /^run \w+ of the same jugfile, with other arguments, is still active and goes on/m,
+    );
+  },
+);
+
 test.serial('plan, mend, plan again before any worker starts: the new code runs', async (t) => {
   await using user = await projectOn(server, 'parameters');
   const text = await readJugfile('parameters');

@@ -101,6 +101,12 @@ test('a jugfile that throws while its planner waits: its error is shown then, an
   const [run] = await runsOf(user);
   t.is(run?.state, 'failed');
   t.regex(run?.note ?? '', /the web service is down/);
+  const failures = await user.run('failures');
+  t.regex(
+    failures.stderr,
+    /^no task has failed\nrun \w+ failed: [^\n]*the web service is down/,
+    'no task of it, but the whole of it',
+  );
 });
 
 test('a planner that stood still while a worker planned on, and then throws: the run goes on', async (t) => {
