@@ -12,6 +12,7 @@ import { realpath } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { builtFile } from '../core/built-file.ts';
 import { invariant, JugqError } from '../core/errors.ts';
 import type { KeeperGreeting, KeeperSettings } from './private-keeper.ts';
 import { lockState, type LockHolder } from './private-lock.ts';
@@ -202,7 +203,8 @@ async function greetingOf(
   const { directory } = settings;
   const { keeperLog } = privateFiles(directory);
   const log = await explaining(directory, () => Promise.resolve(openSync(keeperLog, 'a', 0o600)));
-  const child = spawn(process.execPath, [...keeperProgram(), JSON.stringify(settings)], {
+  const keeper = fileURLToPath(builtFile('broker/private-keeper.js'));
+  const child = spawn(process.execPath, [keeper, JSON.stringify(settings)], {
     stdio: ['ignore', 'pipe', log],
     cwd: directory,
     // A session of its own: what ends this command, Ctrl-C or a closed terminal, must not end the server of the others.
@@ -228,15 +230,6 @@ async function greetingOf(
     stdout.destroy();
     child.unref();
   }
-}
-
-/** The keeper's file, and what Node needs to run it when that is a source. */
-function keeperProgram(): string[] {
-  if (!import.meta.url.endsWith('.ts')) {
-    return [fileURLToPath(new URL('./private-keeper.js', import.meta.url))];
-  }
-  const loader = `--import=${import.meta.resolve('tsx')}`;
-  return [loader, fileURLToPath(new URL('./private-keeper.ts', import.meta.url))];
 }
 
 function keeperEnded(log: string): string {

@@ -6,6 +6,7 @@ import { mkdir, mkdtemp, readdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { builtFile } from '../core/built-file.ts';
 import { JugqError } from '../core/errors.ts';
 import type { CommandContext } from './commands/base.ts';
 
@@ -114,8 +115,7 @@ async function type(
   const own = Object.entries(env).filter(
     ([name]) => !/^(?:JUGQ|NATS)_/.test(name) || name === 'JUGQ_NATS_SERVER',
   );
-  const main = import.meta.url.endsWith('.ts') ? './main.ts' : './main.js';
-  const program = fileURLToPath(new URL(main, import.meta.url));
+  const program = fileURLToPath(builtFile('cli/main.js'));
   const child = spawn(process.execPath, [program, ...command], {
     cwd,
     env: { ...Object.fromEntries(own), JUGQ_SERVER: 'off', JUGQ_PROJECT: 'primes' },

@@ -1,6 +1,7 @@
 /** From Graphviz's language to a picture. */
 import { Worker } from 'node:worker_threads';
 import { formatDuration } from '../core/duration.ts';
+import { builtFile } from '../core/built-file.ts';
 import { JugqError } from '../core/errors.ts';
 
 export interface LayoutEnds {
@@ -22,9 +23,7 @@ const signEveryMs = 5000;
  */
 export async function layOut(dot: string, ends: LayoutEnds): Promise<string> {
   const { interrupted, timeoutMs, say } = ends;
-  const directory = import.meta.url.endsWith('.ts') ? '../dist/cli' : '.';
-  const file = new URL(`${directory}/layout-thread.js`, import.meta.url);
-  const thread = new Worker(file, { workerData: dot });
+  const thread = new Worker(builtFile('cli/layout-thread.js'), { workerData: dot });
   const timers: NodeJS.Timeout[] = [];
   try {
     return await new Promise<string>((resolve, reject) => {

@@ -8,6 +8,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { builtFile } from '../core/built-file.ts';
 import { isJugqError, JugqError } from '../core/errors.ts';
 import type { RunId } from '../core/identifiers.ts';
 import type { RunRecord } from '../core/records.ts';
@@ -198,9 +199,8 @@ function superviseWorker(
 }
 
 function workerCommand(session: Session, queues: readonly string[]): string[] {
-  const main = import.meta.url.endsWith('.ts') ? './main.ts' : './main.js';
   return [
-    fileURLToPath(new URL(main, import.meta.url)),
+    fileURLToPath(builtFile('cli/main.js')),
     'worker',
     '--supervised',
     '-j',

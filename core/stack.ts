@@ -162,6 +162,11 @@ function attempt<T>(look: () => T): T | undefined {
   }
 }
 
+/** Whether a line of a stack is in jugq itself. */
+export function isOwnFrame(line: string): boolean {
+  return [...ownUrls, ...ownFolders].some((folder) => line.includes(folder));
+}
+
 interface Frame {
   readonly origin: 'user' | 'package';
   readonly label: string;
@@ -202,13 +207,15 @@ function absolutePath(location: string): string {
 }
 
 /**
- * Folders of jugq itself: beside this file, and beside `dist/` when this file is the built one, since its own source map
- * may have named the source.
+ * Folders of jugq itself: beside that of this file, and beside `dist/` when this file is in the build, since its own
+ * source map may have named the source.
  */
-const ownFolders = (import.meta.url.endsWith('/dist/core/stack.js') ? ['../', '../../'] : ['../'])
+const ownUrls = (import.meta.url.endsWith('.ts') ? ['../'] : ['../', '../../'])
   .map((up) => new URL(up, import.meta.url).href)
-  .flatMap((root) => ['core', 'broker', 'worker', 'cli'].map((folder) => `${root}${folder}/`))
-  .map(absolutePath);
+  .flatMap((root) =>
+    ['core', 'broker', 'worker', 'cli', 'chunks'].map((folder) => `${root}${folder}/`),
+  );
+const ownFolders = ownUrls.map(absolutePath);
 
 function originOf(path: string): Frame['origin'] | undefined {
   if (path.startsWith('node:') || path.startsWith(generatedScheme)) return undefined;

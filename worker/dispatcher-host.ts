@@ -1,7 +1,7 @@
 /** Keeps a candidate for the dispatcher's role running in a thread of this process. */
 import { Worker } from 'node:worker_threads';
+import { builtFile } from '../core/built-file.ts';
 import type { DispatcherThreadData } from './dispatcher-thread.ts';
-import { threadFile } from './thread-file.ts';
 import type { Trace, TraceEvent } from './trace.ts';
 
 const restartMs = 1000;
@@ -37,7 +37,7 @@ export class DispatcherHost {
   }
 
   #start(): void {
-    const thread = new Worker(threadFile('dispatcher-thread'), { workerData: this.#data });
+    const thread = new Worker(builtFile('worker/dispatcher-thread.js'), { workerData: this.#data });
     this.#thread = thread;
     thread.on('message', (event: TraceEvent) => {
       this.#trace(event);

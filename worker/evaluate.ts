@@ -6,6 +6,7 @@
  */
 import { getHeapStatistics } from 'node:v8';
 import { Worker } from 'node:worker_threads';
+import { builtFile } from '../core/built-file.ts';
 import { JugqError } from '../core/errors.ts';
 import type { Graph } from '../core/graph.ts';
 import type { TaskId } from '../core/identifiers.ts';
@@ -18,7 +19,6 @@ import type {
   EvaluateRequest,
 } from './evaluate-protocol.ts';
 import type { ResultReader } from './thread-link.ts';
-import { threadFile } from './thread-file.ts';
 
 export type { EncodedExport } from './evaluate-protocol.ts';
 
@@ -86,7 +86,7 @@ export class Evaluation {
     const progress = new SharedArrayBuffer(4);
     const { shipsFiles } = store;
     const request: EvaluateRequest = { file, directory, args, shipsFiles, progress };
-    this.#thread = new Worker(threadFile('evaluate-thread'), { workerData: request });
+    this.#thread = new Worker(builtFile('worker/evaluate-thread.js'), { workerData: request });
     this.#timer = setInterval(() => {
       if (this.#parked === undefined) options.onProgress(new Int32Array(progress)[0] ?? 0);
     }, progressEveryMs);

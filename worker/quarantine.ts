@@ -8,6 +8,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { builtFile } from '../core/built-file.ts';
 import {
   graceFor,
   recalledNow,
@@ -16,12 +17,18 @@ import {
   type BatchEnds,
   type Runner,
 } from './task-runner.ts';
-import { threadFile } from './thread-file.ts';
 import type { LinkHost, LinkMessage } from './thread-link.ts';
 import { childReady, unpackOutcomes, type Batch, type Outcome } from './task-protocol.ts';
 
-/** A runner with one child for each batch that runs at the same time; idle children are used again. */
-export function quarantine(host: LinkHost): Runner {
+/** A process that is not there after this long hangs: Node itself takes a tenth of a second. */
+const startMsMax = 60_000;
+
+/**
+ * A runner with one child for each batch that runs at the same time; idle children are used again.
+ *
+ * @param startMs - how long a child may take to start
+ */
+export function quarantine(host: LinkHost, { startMs = startMsMax } = {}): Runner {
   const idle: ChildProcess[] = [];
   const busy = new Set<ChildProcess>();
   let closing = false;
@@ -31,7 +38,7 @@ export function quarantine(host: LinkHost): Runner {
       const child = used ?? start(host);
       busy.add(child);
       try {
-        if (used === undefined) await ready(child);
+        if (used === undefined) await ready(child, startMs);
         if ((await ends.begin?.()) === false) {
           idle.push(child);
           return [];
@@ -89,7 +96,7 @@ function start(host: LinkHost): ChildProcess {
 
 function forked(): ChildProcess {
   try {
-    return fork(fileURLToPath(threadFile('quarantine-child')), {
+    return fork(fileURLToPath(builtFile('worker/quarantine-child.js')), {
       serialization: 'advanced',
       stdio: ['ignore', 2, 2, 'ipc'],
     });
@@ -99,8 +106,12 @@ function forked(): ChildProcess {
 }
 
 /** Resolves when the child can be given tasks: what it dies of before is no task's doing. */
-function ready(child: ChildProcess): Promise<void> {
-  return new Promise((resolve, reject) => {
+function ready(child: ChildProcess, startMs: number): Promise<void> {
+  let late: NodeJS.Timeout | undefined;
+  return new Promise<void>((resolve, reject) => {
+    late = setTimeout(() => {
+      reject(unstarted(`it did not start within ${(startMs / 1000).toString()} s`));
+    }, startMs);
     const hear = (message: unknown): void => {
       if (message !== childReady) return;
       child.off('message', hear);
@@ -113,6 +124,8 @@ function ready(child: ChildProcess): Promise<void> {
     child.once('exit', (status, signal) => {
       reject(unstarted(`it ended at once (${signal ?? String(status)}), see what it printed`));
     });
+  }).finally(() => {
+    clearTimeout(late);
   });
 }
 

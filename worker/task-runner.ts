@@ -1,9 +1,9 @@
 /** The threads of a worker that run tasks. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { builtFile } from '../core/built-file.ts';
 import type { TaskId } from '../core/identifiers.ts';
 import { Piscina } from 'piscina';
-import { threadFile } from './thread-file.ts';
 import { acceptLink, type LinkHost } from './thread-link.ts';
 import { unpackOutcomes, type Batch, type Outcome } from './task-protocol.ts';
 
@@ -51,7 +51,7 @@ export interface Runner {
  */
 export function taskThread(host: LinkHost): Runner {
   const pool = new Piscina({
-    filename: fileURLToPath(threadFile('task-thread')),
+    filename: fileURLToPath(builtFile('worker/task-thread.js')),
     name: 'runBatch',
     minThreads: 1,
     maxThreads: 1,

@@ -5,10 +5,28 @@
  */
 import test from 'ava';
 import { encodeRecord, recordFormat, type FailureRecord } from '../../core/records.ts';
+import { quarantine } from '../../worker/quarantine.ts';
+import type { RunnerDied } from '../../worker/task-runner.ts';
+import { LinkHost } from '../../worker/thread-link.ts';
 import { eventually } from '../kit/eventually.ts';
 import { startedBy, startTrial } from '../kit/trial.ts';
 
 const node = process.execPath;
+
+test.serial('a process that hangs while it starts: it is ended, and accuses no task', async (t) => {
+  t.teardown(() => {
+    delete process.env['NODE_OPTIONS'];
+  });
+  process.env['NODE_OPTIONS'] = '--import=data:text/javascript,for(;;);';
+  const values = { read: () => Promise.resolve([]), readPiece: () => Promise.resolve(undefined) };
+  const runner = quarantine(new LinkHost(values), { startMs: 1000 });
+  const batch = { file: 'none.mjs', tasks: new Uint8Array() };
+  const ends = { tasks: [], timeoutMs: undefined, recalled: new AbortController().signal };
+  const death = await t.throwsAsync<RunnerDied>(runner.run(batch, ends));
+  t.is(death.kind, 'unstarted');
+  t.regex(death.message, /did not start within 1 s/);
+  await runner.close();
+});
 
 for (const [how, path, options] of [
   ['cannot be started', '/nowhere/node', ''],
