@@ -80,6 +80,12 @@ export async function loadJugfile(path: string, options: LoadOptions): Promise<L
  */
 export async function openJugfile(path: string, options: LoadOptions): Promise<OpenJugfile> {
   // Every command that may be given a jugfile comes by here, and few are: what reads code is loaded for those.
+  const { withEsbuild } = await import('./esbuild-service.ts');
+  // The code is bundled before it is evaluated, and fingerprinted after that.
+  return withEsbuild(() => bundleAndEvaluate(path, options));
+}
+
+async function bundleAndEvaluate(path: string, options: LoadOptions): Promise<OpenJugfile> {
   const { bundleJugfile } = await import('./bundle.ts');
   const bundle = await bundleJugfile(path, { cwd: options.cwd, external: options.external });
   for (const warning of bundle.warnings) options.onWarning(warning);

@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import { connectBroker } from '../broker/connection.ts';
 import { inProgress } from '../broker/pull.ts';
+import { startRunners } from '../worker/runners.ts';
 import type { TraceEvent } from '../worker/trace.ts';
 import { WorkerDaemon } from '../worker/worker.ts';
 import type { Session } from './session.ts';
@@ -21,11 +22,16 @@ export async function startWorker(
 ): Promise<StartedWorker> {
   const { settings, project } = session;
   const id = `${hostname().replaceAll(/[^A-Za-z0-9-]/g, '-')}-${process.pid.toString()}-${Math.random().toString(36).slice(2, 6)}`;
+  // First, since they need a moment to start.
+  const runners = startRunners(project, id, settings.threads);
   // Large results on the main connection must not delay heartbeats; the main one tells of losses for both.
   const pulse = await connectBroker(
     { ...session.connection, name: `jugq heartbeat ${id}` },
     () => undefined,
-  );
+  ).catch(async (error: unknown) => {
+    await runners.close();
+    throw error;
+  });
   let reach: () => void = () => undefined;
   const limitReached = new Promise<void>((resolve) => {
     reach = resolve;
@@ -34,7 +40,7 @@ export async function startWorker(
   const daemon = new WorkerDaemon({
     project,
     id,
-    threads: settings.threads,
+    runners,
     queues: settings.queues,
     ackWaitMs: settings.ackWait,
     beat: (replySubject) => {

@@ -45,9 +45,12 @@ export async function workHere(session: Session, request: WorkRequest): Promise<
     hooks.see(event, worker);
     metrics?.see(event);
   };
-  const dispatcher = session.startDispatcher((event) => {
-    seen(event, '');
-  });
+  // A `jugq run` dispatches itself, and its worker ends with it.
+  const dispatcher = request.supervised
+    ? undefined
+    : session.startDispatcher((event) => {
+        seen(event, '');
+      });
   const worker = await startWorker(session, seen);
   hooks.emit('worker:started', { worker: worker.id, threads: settings.threads });
   if (metrics !== undefined)
@@ -82,7 +85,7 @@ export async function workHere(session: Session, request: WorkRequest): Promise<
       `the server had no room for the results of ${countOf(drain, 'parcel')}: their tasks run again once it has: free space with jugq cleanup, or raise its limits`,
     );
   }
-  await dispatcher.stop();
+  await dispatcher?.stop();
   await worker.close();
   hooks.emit('worker:ended', { worker: worker.id, tasks: worker.daemon.begun });
   await hooks.settle();

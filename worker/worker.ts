@@ -19,11 +19,8 @@ import { HeldParcels, type HeldParcel } from './held-parcels.ts';
 import { Inputs } from './inputs.ts';
 import { Preparation } from './preparation.ts';
 import { Presence } from './presence.ts';
-import { quarantine } from './quarantine.ts';
-import { resultStore } from './result-store.ts';
+import type { Runners } from './runners.ts';
 import { Schedule } from './schedule.ts';
-import { taskThread, type Runner } from './task-runner.ts';
-import { LinkHost } from './thread-link.ts';
 import type { Trace } from './trace.ts';
 import { handBackFailed, type WorkerContext } from './worker-context.ts';
 
@@ -31,7 +28,8 @@ export interface WorkerOptions {
   readonly project: OpenProject;
   /** Unique name, without spaces. */
   readonly id: string;
-  readonly threads: number;
+  /** Its threads, which end with it. */
+  readonly runners: Runners;
   readonly queues: readonly string[];
   readonly ackWaitMs: number;
   /** Sends a heartbeat for a delivery, on a connection that large results do not delay. */
@@ -59,14 +57,11 @@ export class WorkerDaemon {
   readonly #options: WorkerOptions;
   readonly #held: HeldParcels;
   readonly #schedule: Schedule;
-  readonly #threads: readonly Runner[];
-  readonly #suspects: Runner;
   readonly #pullers: Puller[];
   readonly #presence: Presence;
   readonly #context: WorkerContext;
   readonly #preparation: Preparation;
   readonly #batches: Batches;
-  readonly #links: LinkHost;
   readonly #recalls: { stop(): void };
   readonly #timer: NodeJS.Timeout;
   readonly #handingBack = new Set<Promise<void>>();
@@ -76,12 +71,10 @@ export class WorkerDaemon {
   #draining = false;
 
   constructor(options: WorkerOptions) {
-    const { project, threads, queues, ackWaitMs, trace } = options;
+    const { project, runners, queues, ackWaitMs, trace } = options;
+    const threads = runners.threads.length;
     this.#options = options;
     this.#schedule = new Schedule(threads);
-    this.#links = new LinkHost(resultStore(project, options.id));
-    this.#threads = Array.from({ length: threads }, () => taskThread(this.#links));
-    this.#suspects = quarantine(this.#links);
     this.#held = new HeldParcels({
       ackWaitMs,
       beat: options.beat,
@@ -107,7 +100,7 @@ export class WorkerDaemon {
     };
     this.#batches = new Batches(
       this.#context,
-      { schedule: this.#schedule, threads: this.#threads, suspects: this.#suspects },
+      { schedule: this.#schedule, threads: runners.threads, suspects: runners.suspects },
       {
         onBatchEnd: () => {
           this.#setRoom();
@@ -238,7 +231,7 @@ export class WorkerDaemon {
     clearInterval(this.#timer);
     this.#recalls.stop();
     this.#held.close();
-    await Promise.all([...this.#threads, this.#suspects].map((each) => each.close()));
+    await this.#options.runners.close();
     // A server that is away must not keep a worker that leaves: its record expires by itself.
     const farewell = this.#presence.close().then(() => this.#options.project.connection.flush());
     await Promise.race([
@@ -263,7 +256,8 @@ export class WorkerDaemon {
 
   /** How many parcels this worker wants in its hands: one a thread, and as many as it will start within a moment. */
   #setRoom(): void {
-    const { threads, maxTasks } = this.#options;
+    const { runners, maxTasks } = this.#options;
+    const threads = runners.threads.length;
     const known = this.#parcelMs;
     const ahead =
       known === undefined || known > longMs
@@ -350,7 +344,7 @@ export class WorkerDaemon {
 
   #report(): Pick<WorkerRecord, 'running' | 'progress' | 'note'> {
     const running = Object.fromEntries([...this.#batches.running].filter(([, count]) => count > 0));
-    const progress = this.#links.progress.slice(0, progressMax);
+    const progress = this.#options.runners.links.progress.slice(0, progressMax);
     return {
       running,
       ...(progress.length === 0 ? {} : { progress }),

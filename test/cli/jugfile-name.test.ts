@@ -55,7 +55,11 @@ test.serial('a plan of the file under another path is one of the same jugfile', 
   await using user = await projectOn(server, 'parameters');
   const first = await user.json<{ run: string }>('plan', '--json', 'jugfile.ts', '6');
   const second = await user.run('plan', '--json', './jugfile.ts', '5');
-  t.true(second.stderr.includes(`run ${first.run} of the same jugfile is still active`));
+  t.true(
+    second.stderr.includes(
+      `run ${first.run} of the same jugfile, with other arguments, is still active`,
+    ),
+  );
   const third = await user.run('plan', '--replace', join(user.path, 'jugfile.ts'), '4');
   t.true(third.stderr.includes(`run ${first.run} of the same jugfile is cancelled\n`));
 });

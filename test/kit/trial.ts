@@ -16,6 +16,7 @@ import { parseProject, type TaskId } from '../../core/identifiers.ts';
 import { decodeRecord, type FailureRecord, type RunRecord } from '../../core/records.ts';
 import { Dispatcher } from '../../worker/dispatcher.ts';
 import type { TraceEvent } from '../../worker/trace.ts';
+import { startRunners } from '../../worker/runners.ts';
 import { WorkerDaemon } from '../../worker/worker.ts';
 import { startServer, type TestServer, type TestServerOptions } from './servers.ts';
 
@@ -147,10 +148,11 @@ async function startWorker(
   const project = await open(server, 'worker');
   const events: TraceEvent[] = [];
   let crashed = false;
+  const id = `worker-${Math.random().toString(36).slice(2)}`;
   const daemon = new WorkerDaemon({
     project,
-    id: `worker-${Math.random().toString(36).slice(2)}`,
-    threads: options.threads ?? 2,
+    id,
+    runners: startRunners(project, id, options.threads ?? 2),
     queues: options.queues ?? ['default'],
     ackWaitMs: options.ackWaitMs ?? trialAckWaitMs,
     beat: (replySubject) => {
