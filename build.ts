@@ -6,7 +6,7 @@
  */
 import { build } from 'esbuild';
 
-/** Those of one line share what is loaded into one process: hooks that import the library get the program's own. */
+/** Those of one line share files; threads and other programs have their own, which makes them few. */
 const entries = [
   ['cli/main.ts', 'cli/library.ts'],
   ['cli/layout-thread.ts'],
