@@ -1,5 +1,6 @@
 /** Follows the results until a parked jugfile is whole: for programs that want its exports, whoever runs it. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import type { OpenProject } from '../broker/project.ts';
 import { JugqError } from '../core/errors.ts';
 import { TaskIndex } from '../core/graph.ts';
@@ -87,7 +88,7 @@ async function runEndedOtherwise(
 ): Promise<void> {
   while (!signal.aborted) {
     const newest = (await allRuns(project)).findLast(
-      (each) => each.jugfile === name && each.args.join('\0') === args.join('\0'),
+      (each) => each.jugfile === name && isDeepStrictEqual(each.args, args),
     );
     if (newest !== undefined && isOver(newest.state) && newest.state !== 'finished') {
       throw new JugqError(

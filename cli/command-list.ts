@@ -35,7 +35,7 @@ const loaders = {
   demo: async () => (await import('./commands/demo-command.ts')).DemoCommand,
 } satisfies Record<string, () => Promise<JugqCommandClass>>;
 
-export type CommandName = keyof typeof loaders;
+type CommandName = keyof typeof loaders;
 
 export const commandNames = Object.keys(loaders) as CommandName[];
 

@@ -85,8 +85,10 @@ class OpenJug implements Jug {
   readonly #opened: Session;
   readonly #say: (line: string) => void;
   readonly #workers = new Set<RunningWorker>();
+  /** Ends whatever waits. */
+  readonly #closing = new AbortController();
   #dispatcher: { stop(): Promise<void> } | undefined;
-  #isClosed = false;
+  #closed: Promise<void> | undefined;
 
   constructor(session: Session, say: (line: string) => void) {
     this.#opened = session;
@@ -94,7 +96,7 @@ class OpenJug implements Jug {
   }
 
   get #session(): Session {
-    if (!this.#isClosed) return this.#opened;
+    if (this.#closed === undefined) return this.#opened;
     throw new JugqError('USAGE', 'this project has been closed by close(): connect() again');
   }
 
@@ -162,6 +164,7 @@ class OpenJug implements Jug {
       run: id,
       onChange: () => undefined,
       until: (each) => isOver(each.state),
+      signal: this.#closing.signal,
       ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
     });
     return endOf(record);
@@ -257,9 +260,13 @@ class OpenJug implements Jug {
     return running;
   }
 
-  async close(): Promise<void> {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
+  close(): Promise<void> {
+    this.#closed ??= this.#end();
+    return this.#closed;
+  }
+
+  async #end(): Promise<void> {
+    this.#closing.abort();
     await Promise.all([...this.#workers].map((each) => each.stop()));
     await this.#dispatcher?.stop();
     await this.#opened.close();

@@ -2,17 +2,17 @@
 import type { Cli, CommandClass } from 'clipanion';
 import type { CommandContext } from './commands/base.ts';
 
-/** Whether a command line asks for help, on which command if on one; undefined: it does not. */
-export function helpWanted(
-  argv: readonly string[],
-): { readonly name: string | undefined } | undefined {
+/** What a command line is about: the command that it names, if any, and whether it asks for help instead of it. */
+export function readCall(argv: readonly string[]): {
+  readonly name: string | undefined;
+  readonly isHelp: boolean;
+} {
   const end = argv.indexOf('--');
   const own = end === -1 ? argv : argv.slice(0, end);
   const [first, second] = own;
-  if (first === undefined) return { name: undefined };
-  if (first === 'help') return { name: second };
-  if (!own.includes('--help') && !own.includes('-h')) return undefined;
-  return { name: first.startsWith('-') ? undefined : first };
+  if (first === undefined || first === 'help') return { name: second, isHelp: true };
+  const name = first.startsWith('-') ? undefined : first;
+  return { name, isHelp: own.includes('--help') || own.includes('-h') };
 }
 
 /** All commands by category, each with what it takes and does. */

@@ -159,7 +159,7 @@ export interface Jug {
   /**
    * Waits for the end of a run, whatever it is.
    *
-   * @throws JugqError `TIMED_OUT`, `UNKNOWN_RUN`
+   * @throws JugqError `TIMED_OUT`, `UNKNOWN_RUN`; `INTERRUPTED` if the project is closed meanwhile
    */
   wait(run: string | PlannedRun, options?: { readonly timeoutMs?: number }): Promise<RunEnd>;
   /**
@@ -218,6 +218,7 @@ export interface Jug {
   import(file: string): Promise<Imported>;
   /** Starts a worker in this program, which also dispatches where nobody else does; `close` ends it. */
   startWorker(options?: WorkerOptions): Promise<RunningWorker>;
+  /** Ends its workers when they have finished what they run, and whatever waits; what is called later is refused. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }

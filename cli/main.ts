@@ -11,7 +11,7 @@ import { Builtins, Cli, UsageError, type CommandClass } from 'clipanion';
 import { JugqError, type ErrorCode } from '../core/errors.ts';
 import { JugqCommand, type CommandContext } from './commands/base.ts';
 import { commandNames, isCommandName, loadCommand, loadCommands } from './command-list.ts';
-import { callOf, detailsOf, helpWanted, overview } from './help-text.ts';
+import { callOf, detailsOf, overview, readCall } from './help-text.ts';
 import { nearName } from './near-name.ts';
 
 const statuses: Record<ErrorCode, number> = {
@@ -59,11 +59,10 @@ export async function runCli(
   const cli = makeCli(context.colorDepth > 1);
   const full = { ...context, argv };
   try {
-    const help = helpWanted(argv);
-    const name = help === undefined ? commandNamed(argv) : help.name;
+    const { name, isHelp } = readCall(argv);
     const wanted = await commandsOf(name);
     for (const command of wanted) cli.register(command);
-    if (help !== undefined) {
+    if (isHelp) {
       const texts =
         name === undefined ? [overview(cli)] : wanted.map((each) => detailsOf(cli, each));
       context.stdout.write(texts.join(''));
@@ -87,10 +86,6 @@ function makeCli(enableColors: boolean): Cli<CommandContext> {
   });
   cli.register(Builtins.VersionCommand);
   return cli;
-}
-
-function commandNamed([first]: readonly string[]): string | undefined {
-  return first?.startsWith('-') === true ? undefined : first;
 }
 
 /** One alone, or all: to load and register all takes as long as a short command. */
@@ -147,7 +142,7 @@ function isUsage(error: unknown): error is Error {
 /** clipanion's words without its listing of every candidate. */
 function usageMessage(error: Error, { argv, callOf: callOfCommand }: Reporting): string {
   if (error instanceof UsageError) return error.message;
-  const name = commandNamed(argv) ?? '';
+  const { name = '' } = readCall(argv);
   const [first = ''] = error.message.split('\n');
   if (first.startsWith('Not enough positional arguments'))
     return `something is missing: ${callOfCommand(name)}: see jugq ${name} --help`;

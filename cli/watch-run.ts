@@ -111,8 +111,6 @@ export async function watchRun(project: OpenProject, options: WatchOptions): Pro
       ),
     );
   };
-  // By the program that waits: nothing more would be heard of the run.
-  void project.connection.closed().then(interrupt);
   options.signal?.addEventListener('abort', interrupt, { once: true });
   if (options.signal?.aborted === true) interrupt();
   try {

@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url';
 import { inspect, stripVTControlCharacters, types } from 'node:util';
 
 /** Scheme of source names in a bundle's map: an opaque URL, so that Node leaves `../` and the relative path alone. */
-export const jugfileScheme = 'jugfile:';
+const jugfileScheme = 'jugfile:';
 
 /** Scheme of source names for what the bundler itself added. */
 export const generatedScheme = 'jugq:';
@@ -72,6 +72,15 @@ export function userFrames(stack: string, options: FrameOptions = {}): string[] 
   const own = frames.filter((frame) => frame.origin === 'user');
   const shown = own.length > 0 ? own : frames.filter((frame) => frame.origin === 'package');
   return shown.slice(0, framesMax).map((frame) => formatFrame(frame, options));
+}
+
+/** Where the innermost frame outside of jugq and Node is: `kmeans (lib/kmeans.ts:12:9)`; undefined: there is none. */
+export function innermostPlace(stack: string): string | undefined {
+  for (const line of stack.split('\n')) {
+    const frame = parseFrame(line);
+    if (frame !== undefined) return formatFrame(frame, {}).replace(/^at /, '');
+  }
+  return undefined;
 }
 
 /**
@@ -162,11 +171,6 @@ function attempt<T>(look: () => T): T | undefined {
   }
 }
 
-/** Whether a line of a stack is in jugq itself. */
-export function isOwnFrame(line: string): boolean {
-  return [...ownUrls, ...ownFolders].some((folder) => line.includes(folder));
-}
-
 interface Frame {
   readonly origin: 'user' | 'package';
   readonly label: string;
@@ -210,12 +214,12 @@ function absolutePath(location: string): string {
  * Folders of jugq itself: beside that of this file, and beside `dist/` when this file is in the build, since its own
  * source map may have named the source.
  */
-const ownUrls = (import.meta.url.endsWith('.ts') ? ['../'] : ['../', '../../'])
+const ownFolders = (import.meta.url.endsWith('.ts') ? ['../'] : ['../', '../../'])
   .map((up) => new URL(up, import.meta.url).href)
   .flatMap((root) =>
     ['core', 'broker', 'worker', 'cli', 'chunks'].map((folder) => `${root}${folder}/`),
-  );
-const ownFolders = ownUrls.map(absolutePath);
+  )
+  .map(absolutePath);
 
 function originOf(path: string): Frame['origin'] | undefined {
   if (path.startsWith('node:') || path.startsWith(generatedScheme)) return undefined;

@@ -13,7 +13,7 @@ import { isFunctionName, type TaskId } from './identifiers.ts';
 import type { Identity } from './identity.ts';
 import type { PlainFunctions } from './plain-functions.ts';
 import type { Planner } from './planning.ts';
-import { isOwnFrame, jugfileScheme, jugfileSourcePath } from './stack.ts';
+import { innermostPlace } from './stack.ts';
 import {
   describe,
   identify,
@@ -336,15 +336,7 @@ export function twoFunctions(name: string, one: string, other: string): JugqErro
   );
 }
 
-/** What the language itself calls in between. */
-const builtIn = /\((?:<anonymous>|node:.*)\)$/;
-
-/** The first line of the stack that is outside of jugq: where the user called `task()` and the like. */
+/** The first place of the stack that is outside of jugq: where the user called `task()` and the like. */
 export function callerLine(): string {
-  const lines = (new Error().stack ?? '').split('\n').slice(1);
-  const line = lines.find((each) => !isOwnFrame(each) && !builtIn.test(each));
-  const place = line?.trim().replace(/^at /, '') ?? 'somewhere';
-  // At the top level of a module there is no function to name.
-  const bare = /^(?:<anonymous>|Object\.<anonymous>) \((.*)\)$/.exec(place)?.[1] ?? place;
-  return jugfileSourcePath(bare) ?? bare.replace(`(${jugfileScheme}`, '(');
+  return innermostPlace(new Error().stack ?? '') ?? 'somewhere';
 }

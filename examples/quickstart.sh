@@ -25,7 +25,7 @@ done
 say '1. jugq and a nats-server'
 install .
 # A build that failed leaves a main.js that cannot be run.
-if [[ ! -x dist/cli/main.js || -n $(find core broker worker cli package.json tsconfig*.json -newer dist/cli/main.js -print -quit) ]]; then
+if [[ ! -x dist/cli/main.js || -n $(find core broker worker cli build.ts package.json tsconfig*.json -newer dist/cli/main.js -print -quit) ]]; then
   npm run --silent build
 fi
 npm run --silent setup

@@ -16,7 +16,7 @@ export interface Runners {
 /**
  * Starts the threads, which are there a tenth of a second later.
  *
- * @param worker - its id, by which it keeps what its tasks read
+ * @param worker - its id: unique, without spaces
  */
 export function startRunners(project: OpenProject, worker: string, threads: number): Runners {
   const links = new LinkHost(resultStore(project, worker));

@@ -78,7 +78,8 @@ async function isBuildOld(): Promise<boolean> {
       return names.filter((name) => name.endsWith('.ts')).map((name) => join(root, folder, name));
     }),
   );
-  const changed = await Promise.all(files.flat().map(async (file) => (await stat(file)).mtimeMs));
+  const sources = [...files.flat(), join(root, 'build.ts')];
+  const changed = await Promise.all(sources.map(async (file) => (await stat(file)).mtimeMs));
   return Math.max(...changed) > built.mtimeMs;
 }
 
